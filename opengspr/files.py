@@ -1,0 +1,123 @@
+"""Files that are whole or absent, and folders with one writer at a time."""
+
+import errno
+import fcntl
+import os
+import secrets
+import shutil
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from opengspr.command import UserError
+
+PART = ".part-"  # begins the name of every file that is still being written
+LOCK = ".lock"
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+
+
+@contextmanager
+def whole_file(path: str | Path) -> Iterator[BinaryIO]:
+    """Opens a file for writing that appears under its name only when it is whole and on the disk.
+
+    Raises:
+        UserError: the disk is full; names the file and the bytes it needs. What stood there before stays.
+    """
+    path = Path(path)
+    part = path.parent / f"{PART}{os.getpid()}-{secrets.token_hex(4)}"
+    written = 0
+    try:
+        with open(part, "xb") as file:
+            yield file
+            written = file.tell()
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+        sync_folder(path.parent)
+    except OSError as error:
+        if error.errno not in NO_SPACE:
+            raise
+        have = shutil.disk_usage(path.parent).free
+        raise UserError(f"{path}: the disk is full: needs more than {max(written, have)} bytes") from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_whole(path: str | Path, data: bytes) -> None:
+    """Writes a small file by `whole_file`."""
+    try:
+        with whole_file(path) as file:
+            file.write(data)
+    except UserError as error:
+        raise UserError(f"{path}: the disk is full: needs {len(data)} bytes") from error
+
+
+def sync_folder(folder: Path) -> None:
+    """Puts the folder's list of names on the disk, so that a rename outlives a power cut."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def output_folder(path: str | Path) -> Path:
+    """Makes the folder (and those above it inside an existing, writable one) before any work is done for it.
+
+    Raises:
+        UserError: a file stands there, or the place cannot be written to.
+    """
+    path = Path(path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise UserError(f"{path}: the output must be a folder, and a file stands in the way") from error
+    except OSError as error:
+        raise UserError(f"{path}: the output folder cannot be made: {error.strerror}") from error
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise UserError(f"{path}: the output folder is read-only for this user")
+    return path
+
+
+@contextmanager
+def one_writer(folder: str | Path) -> Iterator[Path]:
+    """Holds the folder for this process alone, and clears what a killed writer left half-written in it.
+
+    The kernel's lock on `.lock` decides, so that a writer that died holds nothing; the text in it only says who.
+
+    Raises:
+        UserError: another process writes there now; names its pid and host.
+    """
+    folder = output_folder(folder)
+    path = folder / LOCK
+    handle = _lock(path)
+    try:
+        left_by = os.pread(handle, 200, 0).decode(errors="replace").strip()
+        if left_by:
+            print(f"{folder}: taking over a stale lock, its writer is gone: {left_by}", file=sys.stderr)
+        for part in folder.rglob(PART + "*"):
+            part.unlink()
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, f"pid {os.getpid()} on host {socket.gethostname()}\n".encode(), 0)
+        yield folder
+    finally:
+        path.unlink(missing_ok=True)
+        os.close(handle)
+
+
+def _lock(path: Path) -> int:
+    """An open handle that holds the lock on the file which bears this name now."""
+    while True:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if path.exists() and os.path.samestat(os.fstat(handle), path.stat()):
+                return handle
+        except BlockingIOError:
+            holder = os.pread(handle, 200, 0).decode(errors="replace").strip() or "another process"
+            os.close(handle)
+            raise UserError(f"{path.parent}: {holder} is writing there now; wait for it or choose another folder") from None
+        os.close(handle)  # the last holder removed the name between our open and our lock: try again

@@ -1,0 +1,256 @@
+"""The capture format (docs/formats.md): what the renderer writes and the labeler reads.
+
+    write_capture_info(folder, info); write_people(folder, rows); write_unit(folder / "units" / "NAME.tar", shots)
+    capture = open_capture(folder); for shot in capture.shots(): ...
+
+A unit is whole or absent. A reader trusts nothing: a tar made elsewhere can neither write nor exhaust the memory.
+"""
+
+import json
+import math
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from io import BytesIO
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from PIL import Image
+
+from opengspr.command import UserError
+from opengspr.files import output_folder, whole_file, write_whole
+from opengspr.shards import read_shard, write_shard
+
+SCHEMA = 1
+FRAME = (1920, 1080)  # width and height of a frame, pixels
+KEY = re.compile(r"\d{5,9}_c\d{2,5}s\d{2,5}_\d{6,9}_\d{2,5}")
+CAPS = {"jpg": 1 << 24, "png": 1 << 24, "json": 1 << 20}  # bytes
+LONGEST = 4096  # pixels of a picture's side
+PEOPLE = pa.schema(
+    [
+        ("pid", pa.int64()),
+        ("world", pa.string()),
+        ("sex", pa.string()),
+        ("age_group", pa.string()),
+        ("skin_tone", pa.int64()),
+        ("height_m", pa.float64()),
+        ("look", pa.string()),
+    ]
+)
+# What a shot's truth must hold. Lists give the shape of an array of numbers; None leaves the length open.
+FIELDS: dict[str, type | tuple[type, ...] | list[int | None]] = {
+    "key": str,
+    "world": str,
+    "pid": int,
+    "place": str,
+    "viewpoint": int,
+    "camid": int,
+    "tracklet": int,
+    "frame": int,
+    "box": [4],
+    "box_full": [4],
+    "region": [4],
+    "scale": (int, float),
+    "instance": int,
+    "visible_share": (int, float),
+    "truncation": (int, float),
+    "keypoints_2d": [17, 3],
+    "keypoints_3d": [17, 3],
+    "azimuth_deg": (int, float),
+    "body": dict,
+    "weather": str,
+    "hour": (int, float),
+    "sun": dict,
+    "action": str,
+    "camera": dict,
+    "others": list,
+}
+
+
+class CaptureError(UserError):
+    """Something that is not a capture, or not a whole one; names the folder, file or shot."""
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One person seen by one camera: the truth (docs/formats.md), the picture and its instance mask, both encoded."""
+
+    truth: dict[str, Any]
+    jpg: bytes
+    png: bytes
+
+    @property
+    def key(self) -> str:
+        return self.truth["key"]
+
+    def mask(self) -> np.ndarray:
+        """The instance indices, (H, W) uint8.
+
+        Raises:
+            CaptureError: not an 8-bit PNG of the region's size.
+        """
+        wanted = tuple(max(1, round(side * self.truth["scale"])) for side in self.truth["region"][2:])
+        try:
+            with Image.open(BytesIO(self.png), formats=["PNG"]) as picture:
+                if picture.mode not in ("L", "P") or any(abs(a - b) > 1 for a, b in zip(picture.size, wanted)):
+                    raise CaptureError(f"{self.key}: mask is {picture.mode} {picture.size}, wanted 8-bit {wanted}")
+                return np.array(picture)
+        except (OSError, SyntaxError, ValueError) as error:
+            if isinstance(error, CaptureError):
+                raise
+            raise CaptureError(f"{self.key}: the mask cannot be read: {error}") from error
+
+
+@dataclass(frozen=True)
+class Capture:
+    """An opened capture: `info` is capture.json."""
+
+    path: Path
+    info: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        return self.path.resolve().name
+
+    @cached_property
+    def people(self) -> pa.Table:
+        """A row per person, in pid order."""
+        path = self.path / "people.parquet"
+        try:
+            return pq.read_table(path, schema=PEOPLE).sort_by("pid")
+        except FileNotFoundError:
+            raise CaptureError(f"{path}: missing; a capture holds one row per person there") from None
+        except pa.ArrowException as error:
+            raise CaptureError(f"{path}: not the table of people that schema {SCHEMA} wants: {error}") from error
+
+    def units(self) -> list[Path]:
+        """The finished units, in order of name."""
+        return sorted((self.path / "units").glob("[!.]*.tar"))
+
+    def shots(self) -> Iterator[Shot]:
+        """Streams the shots of all finished units."""
+        for unit in self.units():
+            yield from read_unit(unit)
+
+
+def open_capture(path: str | Path) -> Capture:
+    """Opens a capture; reads no unit yet.
+
+    Raises:
+        CaptureError: not a capture, or of a newer schema.
+    """
+    path = Path(path)
+    try:
+        info = json.loads((path / "capture.json").read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        raise CaptureError(f"{path}: not a capture: no capture.json in it; synth.render writes captures") from None
+    except ValueError as error:
+        raise CaptureError(f"{path / 'capture.json'}: not JSON: {error}") from error
+    if not isinstance(info, dict) or not isinstance(info.get("schema"), int) or not 1 <= info["schema"] <= SCHEMA:
+        got = info.get("schema") if isinstance(info, dict) else type(info).__name__
+        raise CaptureError(f"{path / 'capture.json'}: schema {got!r}, this version reads 1 to {SCHEMA}")
+    return Capture(path, info)
+
+
+def write_capture_info(path: str | Path, info: dict[str, Any]) -> None:
+    """Writes capture.json into the capture's folder; the schema number is added here."""
+    folder = output_folder(path)
+    write_whole(folder / "capture.json", (json.dumps({"schema": SCHEMA, **info}, indent=1) + "\n").encode())
+
+
+def write_people(path: str | Path, rows: list[dict[str, Any]]) -> None:
+    """Writes people.parquet into the capture's folder; `look` may be a dict and becomes JSON."""
+    folder = output_folder(path)
+    plain = [row if isinstance(row["look"], str) else {**row, "look": json.dumps(row["look"])} for row in rows]
+    with whole_file(folder / "people.parquet") as file:
+        pq.write_table(pa.Table.from_pylist(plain, schema=PEOPLE), file)
+
+
+def write_unit(path: str | Path, shots: Iterable[Shot]) -> None:
+    """Writes one unit (units/NAME.tar); it appears when it is whole.
+
+    Raises:
+        CaptureError: a shot whose truth is not what a reader would accept.
+    """
+    path = Path(path)
+    output_folder(path.parent)
+    write_shard(path, _members(shots))
+
+
+def _members(shots: Iterable[Shot]) -> Iterator[tuple[str, bytes]]:
+    for shot in shots:
+        check_truth(shot.truth)
+        yield f"{shot.key}.jpg", shot.jpg
+        yield f"{shot.key}.png", shot.png
+        yield f"{shot.key}.json", json.dumps(shot.truth, allow_nan=False, separators=(",", ":")).encode()
+
+
+def read_unit(path: str | Path) -> Iterator[Shot]:
+    """Streams the shots of one unit.
+
+    Raises:
+        CaptureError: names the unit and the first thing in it that is not as it should be.
+    """
+    members = read_shard(path, CAPS)
+    for jpg, png, truth in zip_longest(members, members, members):
+        names = [member.name if member else "nothing" for member in (jpg, png, truth)]
+        key = names[0].partition(".")[0]
+        if names != [f"{key}.jpg", f"{key}.png", f"{key}.json"]:
+            raise CaptureError(f"{path}: wanted KEY.jpg, KEY.png, KEY.json, got {', '.join(names)}")
+        try:
+            shot = Shot(json.loads(truth.data), jpg.data, png.data)
+        except ValueError as error:
+            raise CaptureError(f"{path}: {names[2]} is not JSON: {error}") from error
+        check_truth(shot.truth)
+        if shot.key != key:
+            raise CaptureError(f"{path}: {names[2]} says that its key is {shot.key}")
+        yield shot
+
+
+def check_truth(truth: Any) -> None:
+    """Checks one shot's truth: fields, types, shapes, finite numbers, boxes that are boxes.
+
+    Raises:
+        CaptureError: names the shot, the field, what was got and what was wanted.
+    """
+    key = truth.get("key") if isinstance(truth, dict) else None
+    if not isinstance(key, str) or not KEY.fullmatch(key):
+        raise CaptureError(f"shot {key!r}: wanted a key like 00001_c00s00_000000_00")
+    for field, wanted in FIELDS.items():
+        value = truth.get(field)
+        if isinstance(wanted, list):
+            if not _numbers(value, wanted):
+                raise CaptureError(f"{key}: {field} is {value!r:.80}, wanted {wanted} finite numbers")
+        elif not isinstance(value, wanted) or isinstance(value, bool):
+            raise CaptureError(f"{key}: {field} is {value!r:.80}, wanted {wanted}")
+        elif isinstance(value, float) and not math.isfinite(value):
+            raise CaptureError(f"{key}: {field} is {value}, wanted a finite number")
+    _check_boxes(key, truth)
+
+
+def _check_boxes(key: str, truth: dict[str, Any]) -> None:
+    x0, y0, x1, y1 = truth["box"]
+    if not (0 <= x0 < x1 <= FRAME[0] and 0 <= y0 < y1 <= FRAME[1]):
+        raise CaptureError(f"{key}: box {truth['box']} is empty, inverted or outside the {FRAME[0]}x{FRAME[1]} frame")
+    _, _, width, height = truth["region"]
+    if min(width, height) <= 0 or truth["scale"] <= 0 or max(width, height) * truth["scale"] > LONGEST:
+        raise CaptureError(f"{key}: region {truth['region']} at scale {truth['scale']} makes no picture")
+    if not 1 <= truth["instance"] <= 255:
+        raise CaptureError(f"{key}: instance {truth['instance']}, wanted 1 to 255")
+    for field in ("visible_share", "truncation"):
+        if not 0 <= truth[field] <= 1:
+            raise CaptureError(f"{key}: {field} {truth[field]}, wanted 0 to 1")
+
+
+def _numbers(value: Any, shape: list[int | None]) -> bool:
+    """Whether the value is nested lists of finite numbers in this shape."""
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        return False
+    return array.dtype.kind in "if" and array.shape == tuple(shape) and bool(np.isfinite(array).all())

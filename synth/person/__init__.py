@@ -1,0 +1,1 @@
+"""People: identity, body, garments, hair, motion; numpy only."""
