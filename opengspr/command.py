@@ -15,7 +15,7 @@ Settings = TypeVar("Settings")
 
 
 class UserError(ValueError):
-    """A mistake of the user, or of what they handed us: what it is about, what was got, what was wanted, in one line."""
+    """A mistake of the user or of what they handed us, in one line: about what, what was got, what was wanted."""
 
 
 def command(settings: type[Settings], main: Callable[[Settings], None], args: Sequence[str] | None = None) -> None:

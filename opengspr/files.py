@@ -119,5 +119,5 @@ def _lock(path: Path) -> int:
         except BlockingIOError:
             holder = os.pread(handle, 200, 0).decode(errors="replace").strip() or "another process"
             os.close(handle)
-            raise UserError(f"{path.parent}: {holder} is writing there now; wait for it or choose another folder") from None
+            raise UserError(f"{path.parent}: {holder} writes there now; wait or choose another folder") from None
         os.close(handle)  # the last holder removed the name between our open and our lock: try again

@@ -1,0 +1,91 @@
+"""Encoded pictures inside shards: random access by offset, and decoding to one defined RGB."""
+
+import os
+from io import BytesIO, FileIO
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from opengspr.command import UserError
+
+FORMATS = ("JPEG", "PNG", "BMP", "WEBP")
+MOST_PIXELS = 50_000_000  # a larger picture is refused before it is decoded
+MOST_BYTES = 1 << 24
+
+
+class DatasetError(UserError):
+    """Something that is not a dataset, or is damaged; names the folder, file or crop."""
+
+
+def decode(data: bytes, name: str) -> np.ndarray:
+    """Decodes a picture from anywhere to (H, W, 3) uint8 RGB, upright.
+
+    Grey is repeated, 16-bit keeps its high byte, CMYK is converted, transparency is laid over white, and EXIF
+    orientation is applied.
+
+    Raises:
+        DatasetError: not a picture, cut off, or too large to be one; `name` says which.
+    """
+    if not data:
+        raise DatasetError(f"{name}: empty, wanted a picture")
+    try:
+        with Image.open(BytesIO(data), formats=FORMATS) as picture:
+            width, height = picture.size
+            if width * height > MOST_PIXELS:
+                raise DatasetError(f"{name}: {width}x{height} pixels, more than {MOST_PIXELS} are refused")
+            return np.array(_rgb(ImageOps.exif_transpose(picture)))
+    except UserError:
+        raise
+    except Exception as error:  # on damaged bytes the decoders raise nearly anything
+        raise DatasetError(f"{name}: cannot be read as a picture: {' '.join(str(error).split())}") from error
+
+
+def _rgb(picture: Image.Image) -> Image.Image:
+    if picture.mode.startswith("I"):  # 16 bits a pixel, which Pillow would clip instead of scale
+        return Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8)).convert("RGB")
+    if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
+        layer = picture.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
+    return picture.convert("RGB")
+
+
+def encode(image: np.ndarray, quality: int = 95) -> bytes:
+    """JPEG bytes, 4:4:4, of an (H, W, 3) uint8 RGB image; the same image gives the same bytes."""
+    stream = BytesIO()
+    Image.fromarray(image).save(stream, "JPEG", quality=quality, subsampling=0)
+    return stream.getvalue()
+
+
+class Pictures:
+    """N pictures by where they lie: shard number, offset and size. Works across forks and in workers."""
+
+    def __init__(self, root: Path, shard: np.ndarray, offset: np.ndarray, size: np.ndarray) -> None:
+        self.root = root
+        self._place = np.stack([shard, offset, size], axis=1).astype(np.int64)  # (N, 3)
+        self._files: dict[int, FileIO] = {}
+
+    def __len__(self) -> int:
+        return len(self._place)
+
+    def __getstate__(self) -> dict:
+        return {**self.__dict__, "_files": {}}  # open files do not travel to another process
+
+    def read(self, i: int) -> bytes:
+        """The encoded bytes of picture i."""
+        shard, offset, size = self._place[i].tolist()
+        path = self.root / "shards" / f"{shard:05d}.tar"
+        try:
+            if shard not in self._files:
+                self._files[shard] = FileIO(path)
+            data = os.pread(self._files[shard].fileno(), size, offset)
+        except FileNotFoundError:
+            raise DatasetError(f"{path}: missing; the manifest names it") from None
+        if len(data) != size:
+            raise DatasetError(f"{path}: cut off: {size} bytes wanted at byte {offset}, got {len(data)}")
+        return data
+
+    def image(self, i: int) -> np.ndarray:
+        """Picture i, (H, W, 3) uint8 RGB."""
+        shard, offset, _ = self._place[i].tolist()
+        return decode(self.read(i), f"{self.root / 'shards'}/{shard:05d}.tar at byte {offset}")

@@ -1,0 +1,31 @@
+"""What an unsupervised method may see of its target: pictures, cameras and frames, in an order that tells nothing."""
+
+import hashlib
+
+import numpy as np
+
+from datasets.manifest import Crops
+from datasets.pictures import Pictures
+
+
+class Unlabelled(Pictures):
+    """N pictures with `camid` and `frame`, (N,) int64 each. Holds no identity and no key."""
+
+    def __init__(self, crops: Crops, order: np.ndarray) -> None:
+        super().__init__(crops.root, *(crops.column(name)[order] for name in ("shard", "offset", "size")))
+        self.camid = crops.camid[order]
+        self.frame = crops.frame[order]
+
+
+def image_order(crops: Crops) -> np.ndarray:
+    """The order in which `unlabelled` hands out these crops, (N,) int64: `crops.pid[image_order(crops)]` fits it.
+
+    By a hash of each picture's bytes, so that neither identities nor the manifest's order shape it.
+    """
+    digests = [hashlib.blake2b(crops.read(i), digest_size=16).digest() for i in range(len(crops))]
+    return np.array(sorted(range(len(crops)), key=lambda i: (digests[i], crops.camid[i], crops.frame[i])), np.int64)
+
+
+def unlabelled(crops: Crops) -> Unlabelled:
+    """The crops without their identities, in `image_order`."""
+    return Unlabelled(crops, image_order(crops))
