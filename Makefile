@@ -1,0 +1,66 @@
+# make setup | demo | test | test-fast | slow | check | tiny-world
+# Only what is missing is done: .venv is filled again when pyproject.toml or constraints.txt change.
+
+PYTHON ?= python3.11
+VENV := .venv
+RUN := $(VENV)/bin/python
+DATA := $(or $(OPENGSPR_DATA),data)
+READY := $(VENV)/.ready
+# The shared libraries that Blender's module loads: file=Debian package
+LIBRARIES := libX11.so.6=libx11-6 libXrender.so.1=libxrender1 libXfixes.so.3=libxfixes3 libXi.so.6=libxi6 \
+  libxkbcommon.so.0=libxkbcommon0 libSM.so.6=libsm6 libGL.so.1=libgl1
+
+.PHONY: setup demo test test-fast slow check tiny-world libraries
+
+setup: libraries $(READY)
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null || { \
+	  echo "error: '$(PYTHON)' is not Python 3.11, the only one with bpy 4.5: install python3.11 and its venv module," \
+	    "or name one: make setup PYTHON=/path/to/python3.11" >&2; exit 2; }
+	test -x $(RUN) || $(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[render,dev]'
+	touch $(READY)
+
+libraries:
+	@command -v ldconfig >/dev/null || exit 0; \
+	have=$$(ldconfig -p); missing=""; \
+	for pair in $(LIBRARIES); do \
+	  case "$$have" in *"$${pair%%=*} "*) ;; *) missing="$$missing $${pair##*=}";; esac; \
+	done; \
+	[ -n "$$missing" ] || exit 0; \
+	if [ "$$(id -u)" = 0 ]; then as=""; elif sudo -n true 2>/dev/null; then as="sudo"; else as="none"; fi; \
+	if [ "$$as" = none ] || ! command -v apt-get >/dev/null; then \
+	  echo "note: rendering needs system packages that are missing; install:$$missing" >&2; exit 0; \
+	fi; \
+	export DEBIAN_FRONTEND=noninteractive; \
+	$$as apt-get install -qq -y $$missing >/dev/null 2>&1 || \
+	  { $$as apt-get update -qq && $$as apt-get install -qq -y $$missing >/dev/null; } || \
+	  { echo "error: apt-get could not install:$$missing" >&2; exit 2; }
+
+# Three small worlds, labelled; SMCR trained from the second to the third. Each line goes on where it was cut off.
+demo: setup
+	$(RUN) -m synth.render --preset demo
+	$(RUN) -m labeler.label $(DATA)/captures/demo-syn $(DATA)/captures/demo-src $(DATA)/captures/demo-tgt
+	$(RUN) -m datasets.sheet demo-tgt --out $(DATA)/demo-tgt-sheet.jpg
+	$(RUN) -m train.smcr --syn demo-syn --src demo-src --tgt demo-tgt
+	@echo "report: $$(ls -t runs/smcr/demo-src2demo-tgt/*/report.html | head -n 1)"
+
+test: setup
+	$(RUN) -m pytest -q -m 'not slow and not gpu'
+
+test-fast: setup
+	$(RUN) -m pytest -q
+
+slow: setup
+	$(RUN) -m pytest -q -m 'slow and not gpu'
+
+check: setup
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy
+
+# The small dataset of the tests, cut from the demo's worlds; committed, so this is only for making it anew.
+tiny-world: setup
+	$(RUN) -m datasets.cut demo-src --ids 25 --per-id 12 --size 128x64 --quality 80 --out tests/data/tiny_world/src
+	$(RUN) -m datasets.cut demo-tgt --ids 25 --per-id 12 --size 128x64 --quality 80 --out tests/data/tiny_world/tgt
