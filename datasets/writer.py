@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import platform
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -9,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import PIL
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from datasets.manifest import COLUMNS, SCHEMA, SPLITS
 from datasets.pictures import DatasetError
 from datasets.splits import assign
+from opengspr import __version__
 from opengspr.files import output_folder, sync_folder, whole_file, write_whole
 from opengspr.shards import write_shard
 
@@ -87,6 +90,17 @@ class DatasetWriter:
         with whole_file(self.root / "parts" / f"{shard:05d}.parquet") as file:
             pq.write_table(table, file)
 
+    def rows(self) -> int:
+        """How many crops the parts hold."""
+        return sum(pq.read_metadata(part).num_rows for part in self._parts())
+
+    def drops(self) -> Counter[str]:
+        """What was dropped in the parts, by reason."""
+        total: Counter[str] = Counter()
+        for part in self._parts():
+            total.update(json.loads(pq.read_schema(part).metadata[b"drops"]))
+        return total
+
     def finish(self, train: np.ndarray, licence: str) -> dict[str, Any]:
         """Joins the parts: splits, manifest.parquet, dataset.json and, last, SHA256SUMS.
 
@@ -98,15 +112,15 @@ class DatasetWriter:
             dataset.json as written.
         """
         parts = self._parts()
+        assert parts, "finish before any shard"
         keys = pa.concat_tables([pq.read_table(part, columns=["pid", "camid", "key"]) for part in parts])
         pid, camid, key = (keys[name].to_numpy() for name in ("pid", "camid", "key"))
         split = assign(pid, camid, key, train)
-        drops: Counter[str] = Counter()
+        drops = self.drops()
         start = 0
         with whole_file(self.root / "manifest.parquet") as file, pq.ParquetWriter(file, COLUMNS) as out:
             for part in parts:
                 table = pq.read_table(part)
-                drops.update(json.loads(table.schema.metadata[b"drops"]))
                 column = pa.array(split[start : start + len(table)], pa.string())
                 out.write_table(table.set_column(COLUMNS.get_field_index("split"), "split", column).cast(COLUMNS))
                 start += len(table)
@@ -116,6 +130,7 @@ class DatasetWriter:
             "counts": counts(pid, camid, split),
             "drops": dict(sorted(drops.items())),
             "licence": licence,
+            "made_with": {"opengspr": __version__, "pillow": PIL.__version__, "python": platform.python_version()},
             "provenance": self.provenance,
         }
         write_whole(self.root / "dataset.json", (json.dumps(info, indent=1) + "\n").encode())

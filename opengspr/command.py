@@ -28,7 +28,8 @@ def command(settings: type[Settings], main: Callable[[Settings], None], args: Se
     """
     import tyro  # only commands need it: a library user of the rooms does not
 
-    chosen = tyro.cli(settings, args=args)
+    spec = getattr(sys.modules["__main__"], "__spec__", None)
+    chosen = tyro.cli(settings, prog=f"python -m {spec.name}" if spec else None, args=args)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # unwinds: locks and part files go
     try:
         main(chosen)

@@ -64,15 +64,17 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def output_folder(path: str | Path) -> Path:
-    """Makes the folder (and those above it inside an existing, writable one) before any work is done for it.
+def output_folder(path: str | Path, parents: bool = False) -> Path:
+    """Makes the folder before any work is done for it; with `parents`, also those above it.
 
     Raises:
-        UserError: a file stands there, or the place cannot be written to.
+        UserError: its parent is missing, a file stands there, or the place cannot be written to.
     """
     path = Path(path)
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        path.mkdir(parents=parents, exist_ok=True)
+    except FileNotFoundError:
+        raise UserError(f"{path}: the output folder's parent is missing: {path.parent}") from None
     except (FileExistsError, NotADirectoryError) as error:
         raise UserError(f"{path}: the output must be a folder, and a file stands in the way") from error
     except OSError as error:
@@ -98,7 +100,7 @@ def one_writer(folder: str | Path) -> Iterator[Path]:
         left_by = os.pread(handle, 200, 0).decode(errors="replace").strip()
         if left_by:
             print(f"{folder}: taking over a stale lock, its writer is gone: {left_by}", file=sys.stderr)
-        for part in folder.rglob(PART + "*"):
+        for part in folder.rglob(f"{PART}*-????????"):
             part.unlink()
         os.ftruncate(handle, 0)
         os.pwrite(handle, f"pid {os.getpid()} on host {socket.gethostname()}\n".encode(), 0)

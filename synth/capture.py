@@ -159,13 +159,13 @@ def open_capture(path: str | Path) -> Capture:
 
 def write_capture_info(path: str | Path, info: dict[str, Any]) -> None:
     """Writes capture.json into the capture's folder; the schema number is added here."""
-    folder = output_folder(path)
+    folder = output_folder(path, parents=True)
     write_whole(folder / "capture.json", (json.dumps({"schema": SCHEMA, **info}, indent=1) + "\n").encode())
 
 
 def write_people(path: str | Path, rows: list[dict[str, Any]]) -> None:
     """Writes people.parquet into the capture's folder; `look` may be a dict and becomes JSON."""
-    folder = output_folder(path)
+    folder = output_folder(path, parents=True)
     plain = [row if isinstance(row["look"], str) else {**row, "look": json.dumps(row["look"])} for row in rows]
     with whole_file(folder / "people.parquet") as file:
         pq.write_table(pa.Table.from_pylist(plain, schema=PEOPLE), file)
@@ -178,7 +178,7 @@ def write_unit(path: str | Path, shots: Iterable[Shot]) -> None:
         CaptureError: a shot whose truth is not what a reader would accept.
     """
     path = Path(path)
-    output_folder(path.parent)
+    output_folder(path.parent, parents=True)
     write_shard(path, _members(shots))
 
 

@@ -1,0 +1,40 @@
+"""Fixtures that all rooms' tests share."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from labeler.label import Settings, main
+from tests.drawn import draw_capture
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A data root with the capture `little`."""
+    draw_capture(tmp_path / "captures" / "little")
+    return tmp_path
+
+
+@pytest.fixture(scope="session")
+def shared_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data root with the dataset `little`, labelled; not to be changed."""
+    root = tmp_path_factory.mktemp("data")
+    main(Settings((draw_capture(root / "captures" / "little"),), data_root=root))
+    return root
+
+
+@pytest.fixture
+def fails(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Runs a call that must end as a user's error does: status 2 and one line on the error stream, which it returns."""
+
+    def run(call: Callable[..., Any], *args: Any, **kwargs: Any) -> str:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as stop:
+            call(*args, **kwargs)
+        lines = capsys.readouterr().err.strip().splitlines()
+        assert stop.value.code == 2 and len(lines) == 1 and lines[0].startswith("error: "), lines
+        return lines[0]
+
+    return run
