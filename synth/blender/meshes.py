@@ -1,0 +1,83 @@
+"""numpy meshes to Blender objects."""
+
+import bpy
+import numpy as np
+
+from synth.person.person import Person
+
+
+def mesh_object(name: str, vertices: np.ndarray, faces: np.ndarray, uv: np.ndarray | None, material: bpy.types.Material, smooth: bool) -> bpy.types.Object:
+    """An object of triangles.
+
+    Args:
+        vertices: (N, 3). faces: (F, 3). uv: (F, 3, 2) corners or None.
+    """
+    mesh = bpy.data.meshes.new(name)
+    mesh.vertices.add(len(vertices))
+    mesh.loops.add(faces.size)
+    mesh.polygons.add(len(faces))
+    mesh.vertices.foreach_set("co", np.ascontiguousarray(vertices, np.float32).ravel())
+    mesh.loops.foreach_set("vertex_index", np.ascontiguousarray(faces, np.int32).ravel())
+    mesh.polygons.foreach_set("loop_start", np.arange(0, faces.size, 3, dtype=np.int32))
+    mesh.polygons.foreach_set("use_smooth", np.full(len(faces), smooth))
+    if uv is not None:
+        mesh.uv_layers.new(name="uv").data.foreach_set("uv", np.ascontiguousarray(uv, np.float32).ravel())
+    mesh.update(calc_edges=True)
+    mesh.materials.append(material)
+    item = bpy.data.objects.new(name, mesh)
+    bpy.context.scene.collection.objects.link(item)
+    return item
+
+
+def image(name: str, picture: np.ndarray) -> bpy.types.Image:
+    """A packed sRGB image from (H, W, 3) uint8."""
+    height, width = picture.shape[:2]
+    made = bpy.data.images.new(name, width, height)
+    rgba = np.ones((height, width, 4), np.float32)
+    rgba[..., :3] = picture[::-1] / np.float32(255)
+    made.pixels.foreach_set(rgba.ravel())
+    made.update()
+    return made
+
+
+def person_object(name: str, person: Person, vertices: np.ndarray) -> bpy.types.Object:
+    """A person as one object with one material: texture times vertex colour, roughness by vertex."""
+    material = bpy.data.materials.new(name)
+    material.use_nodes = True
+    nodes, links = material.node_tree.nodes, material.node_tree.links
+    shader = nodes["Principled BSDF"]
+    texture, colour, rough, product = (nodes.new(f"ShaderNode{kind}") for kind in ("TexImage", "Attribute", "Attribute", "Mix"))
+    texture.image = image(name, person.atlas)
+    colour.attribute_name, rough.attribute_name = "colour", "roughness"
+    product.data_type, product.blend_type = "RGBA", "MULTIPLY"
+    product.inputs["Factor"].default_value = 1.0
+    links.new(texture.outputs["Color"], product.inputs["A"])
+    links.new(colour.outputs["Color"], product.inputs["B"])
+    links.new(product.outputs["Result"], shader.inputs["Base Color"])
+    links.new(rough.outputs["Fac"], shader.inputs["Roughness"])
+    shader.inputs["Specular IOR Level"].default_value = 0.3
+    item = mesh_object(name, vertices, person.faces, person.uv, material, smooth=True)
+    tint = np.ones((len(vertices), 4), np.float32)
+    tint[:, :3] = person.colour
+    item.data.attributes.new("colour", "FLOAT_COLOR", "POINT").data.foreach_set("color", tint.ravel())
+    item.data.attributes.new("roughness", "FLOAT", "POINT").data.foreach_set("value", person.roughness.astype(np.float32))
+    return item
+
+
+def move(item: bpy.types.Object, vertices: np.ndarray) -> None:
+    """Gives an object's mesh new vertex positions (N, 3)."""
+    item.data.vertices.foreach_set("co", np.ascontiguousarray(vertices, np.float32).ravel())
+    item.data.update()
+
+
+def remove(item: bpy.types.Object) -> None:
+    """Removes a person's object with its mesh, material and image."""
+    mesh = item.data
+    materials = list(mesh.materials)
+    bpy.data.objects.remove(item)
+    bpy.data.meshes.remove(mesh)
+    for material in materials:
+        pictures = [node.image for node in material.node_tree.nodes if node.type == "TEX_IMAGE" and node.image]
+        bpy.data.materials.remove(material)
+        for picture in pictures:
+            bpy.data.images.remove(picture)
