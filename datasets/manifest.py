@@ -52,6 +52,7 @@ class Crops(Pictures):
 
     def __init__(self, root: Path, table: pa.Table) -> None:
         self.table = table
+        self._columns: dict[str, np.ndarray] = {}
         super().__init__(root, self.column("shard"), self.column("offset"), self.column("size"))
 
     def column(self, name: str) -> np.ndarray:
@@ -62,22 +63,25 @@ class Crops(Pictures):
         """
         if name not in self.table.column_names:
             raise DatasetError(f"no column {name!r} in {self.root}; it has {', '.join(self.table.column_names)}")
-        values = self.table[name].combine_chunks()
-        if name == "box":
-            return values.flatten().to_numpy().reshape(-1, 4)
-        return values.to_numpy(zero_copy_only=False)
+        if name not in self._columns:
+            values = self.table[name].combine_chunks()
+            if name == "box":
+                self._columns[name] = values.flatten().to_numpy().reshape(-1, 4)
+            else:
+                self._columns[name] = values.to_numpy(zero_copy_only=False)
+        return self._columns[name]
 
-    @cached_property
+    @property
     def pid(self) -> np.ndarray:
         """Identities, (N,) int64, 0-based."""
         return self.column("pid")
 
-    @cached_property
+    @property
     def camid(self) -> np.ndarray:
         """Cameras, (N,) int64, 0-based: what evaluation excludes."""
         return self.column("camid")
 
-    @cached_property
+    @property
     def frame(self) -> np.ndarray:
         """Frame numbers, (N,) int64, 25 per second."""
         return self.column("frame")

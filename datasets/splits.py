@@ -9,7 +9,7 @@ import numpy as np
 
 def train_pids(pids: Iterable[int], share: float, world: str) -> np.ndarray:
     """The share of the people that is train, (T,) int64 sorted; chosen by a hash of world and pid."""
-    ranked = sorted({int(pid) for pid in pids}, key=lambda pid: _hash("train", world, pid))
+    ranked = sorted({int(pid) for pid in pids}, key=lambda pid: name_hash("train", world, pid))
     return np.array(sorted(ranked[: round(share * len(ranked))]), np.int64)
 
 
@@ -30,7 +30,7 @@ def assign(pid: np.ndarray, camid: np.ndarray, key: np.ndarray, train: np.ndarra
     """
     split = np.where(np.isin(pid, train), "train", "gallery")
     test = np.flatnonzero(split == "gallery")
-    hashes = {i: _hash("query", key[i]) for i in test.tolist()}
+    hashes = {i: name_hash("query", key[i]) for i in test.tolist()}
     first: dict[tuple[int, int], int] = {}
     cameras: dict[int, dict[int, int]] = defaultdict(lambda: defaultdict(int))  # gallery crops of each pid and camera
     for i in sorted(hashes, key=hashes.__getitem__):
@@ -45,5 +45,6 @@ def assign(pid: np.ndarray, camid: np.ndarray, key: np.ndarray, train: np.ndarra
     return split
 
 
-def _hash(*parts: object) -> bytes:
+def name_hash(*parts: object) -> bytes:
+    """8 bytes that order things at random but everywhere alike."""
     return hashlib.blake2b("\0".join(map(str, parts)).encode(), digest_size=8).digest()

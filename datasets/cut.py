@@ -1,0 +1,96 @@
+"""Cuts a smaller dataset from one of ours: `python -m datasets.cut demo-tgt --ids 25 --per-id 12 --out tiny`.
+
+Who is train stays so; queries are chosen anew among what is left. The same command makes the same bytes.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from tyro.conf import Positional
+
+from datasets.choice import choose_crops, choose_ids
+from datasets.manifest import Crops, Dataset, open_dataset
+from datasets.pictures import encode
+from datasets.writer import LATE, Crop, DatasetWriter
+from opengspr.command import UserError, command
+from opengspr.files import one_writer, output_folder
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Cuts a smaller dataset from one of ours, with smaller pictures."""
+
+    name: Positional[str]
+    """A dataset's name below the data root, or its path."""
+    out: Path
+    """The new dataset's folder."""
+    ids: int = 25
+    """How many people: train and test in the proportion of the whole."""
+    per_id: int = 12
+    """At most so many crops of each, spread over the cameras."""
+    size: str = "128x64"
+    """Height x width of the crops, pixels."""
+    quality: int = 80
+    """JPEG quality, 1 to 95."""
+    data_root: Path | None = None
+    """Where datasets lie; by default $OPENGSPR_DATA, else ./data."""
+
+
+def main(settings: Settings) -> None:
+    height, width = parse_size(settings.size)
+    if not 1 <= settings.quality <= 95:
+        raise UserError(f"--quality {settings.quality}: wanted 1 to 95")
+    dataset = open_dataset(settings.name, settings.data_root)
+    chosen, train = _choose(dataset, settings.ids, settings.per_id)
+    asked = {name: value for name, value in asdict(settings).items() if name in ("ids", "per_id", "size", "quality")}
+    source = {"name": dataset.name, "fingerprint": dataset.fingerprint, **dataset.info["provenance"]}
+    with one_writer(output_folder(settings.out)):
+        writer = DatasetWriter(settings.out, {"cut": asked, "source": source})
+        if writer.finished:
+            print(f"{settings.out}: already whole, nothing to do")
+            return
+        writer.add(0, _crops(chosen, height, width, settings.quality), Counter())
+        counts = writer.finish(train, dataset.info["licence"])["counts"]
+    print(f"{settings.out}: {counts}")
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """Height and width from "128x64".
+
+    Raises:
+        UserError: not two whole numbers from 1 to 4096.
+    """
+    parts = text.split("x")
+    if len(parts) != 2 or not all(part.isascii() and part.isdigit() and 1 <= int(part) <= 4096 for part in parts):
+        raise UserError(f"--size {text}: wanted HEIGHTxWIDTH in pixels, such as 128x64")
+    return int(parts[0]), int(parts[1])
+
+
+def _choose(dataset: Dataset, ids: int, per_id: int) -> tuple[Crops, np.ndarray]:
+    """The crops to keep, and the identities of theirs that are train."""
+    crops = dataset.crops
+    training = crops.column("split") == "train"
+    have = len(np.unique(crops.pid))
+    if not 1 <= ids <= have:
+        raise UserError(f"--ids {ids}: {dataset.name} has {have} people")
+    if per_id < 1:
+        raise UserError(f"--per-id {per_id}: wanted at least 1")
+    number = round(ids * len(np.unique(crops.pid[training])) / have)
+    train = choose_ids(crops.take(np.flatnonzero(training)), number, per_id)
+    test = choose_ids(crops.take(np.flatnonzero(~training)), ids - number, per_id)
+    kept = [choose_crops(crops, pid, per_id) for pid in (*train, *test)]
+    return crops.take(np.concatenate(kept)), train
+
+
+def _crops(crops: Crops, height: int, width: int, quality: int) -> Iterator[Crop]:
+    for i, row in enumerate(crops.table.drop_columns(list(LATE)).to_pylist()):
+        picture = Image.fromarray(crops.image(i)).resize((width, height), Image.Resampling.BICUBIC)
+        yield row | {"width": width, "height": height}, encode(np.asarray(picture), quality)
+
+
+if __name__ == "__main__":
+    command(Settings, main)
