@@ -1,7 +1,7 @@
 """Opens a dataset (docs/formats.md): `open_dataset("demo-tgt").split("train")`."""
 
 import hashlib
-import json
+import shlex
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from datasets.pictures import MOST_BYTES, DatasetError, Pictures
 from opengspr.command import data_root as resolve_data_root
+from opengspr.files import parse_object
 
 SCHEMA = 1
 SPLITS = ("train", "query", "gallery")
@@ -126,19 +127,19 @@ def open_dataset(name_or_path: str | Path, data_root: str | Path | None = None) 
     """
     root = _find(str(name_or_path), data_root)
     if (root / "capture.json").exists():
-        raise DatasetError(f"{root}: a capture, not a dataset; label it: python -m labeler.label {root}")
+        raise DatasetError(
+            f"{root}: a capture, not a dataset; label it: python -m labeler.label {shlex.quote(str(root))}"
+        )
     try:
-        info = json.loads((root / "dataset.json").read_bytes())
         sums = (root / "SHA256SUMS").read_bytes()
+        info = parse_object((root / "dataset.json").read_bytes(), root / "dataset.json", DatasetError)
     except FileNotFoundError as error:
         if (root / "shards").is_dir():
             why = f"unfinished, {Path(error.filename).name} is missing; run the command that makes it again"
         else:
             why = "not a dataset: it has no dataset.json, manifest.parquet and shards"
         raise DatasetError(f"{root}: {why}") from None
-    except ValueError as error:
-        raise DatasetError(f"{root / 'dataset.json'}: not JSON: {error}") from error
-    schema = info.get("schema") if isinstance(info, dict) else None
+    schema = info.get("schema")
     if not isinstance(schema, int) or not 1 <= schema <= SCHEMA:
         raise DatasetError(f"{root / 'dataset.json'}: schema {schema!r}, this version reads 1 to {SCHEMA}")
     return Dataset(root.resolve().name, root, info, hashlib.sha256(sums).hexdigest())
@@ -159,8 +160,8 @@ def _find(name: str, data_root: str | Path | None) -> Path:
         raise DatasetError(f"{root}: a file, wanted a dataset's folder")
     capture = top / "captures" / root.name
     if (capture / "capture.json").exists():
-        flag = f" --data-root {top}" if data_root else ""
-        raise DatasetError(f"dataset {name!r} is rendered but not labelled: python -m labeler.label {capture}{flag}")
+        label = ["python", "-m", "labeler.label", str(capture), *(["--data-root", str(top)] if data_root else [])]
+        raise DatasetError(f"dataset {name!r} is rendered but not labelled: {shlex.join(label)}")
     known = ", ".join(known_datasets(top)) or "none"
     raise DatasetError(f"no dataset {name!r}: expected at {root}; known in {top.absolute()}: {known}")
 

@@ -4,6 +4,7 @@ A backend finds the people in each picture; the capture's truth says who they ar
 The same command goes on where it was cut off.
 """
 
+import shlex
 import shutil
 from collections import Counter
 from collections.abc import Iterator
@@ -118,9 +119,10 @@ def _crops(
 
 def _finish(writer: DatasetWriter, capture: Capture) -> str:
     if not writer.rows():
+        drops = _listed(writer.drops())
         shutil.rmtree(writer.root / "parts")
         shutil.rmtree(writer.root / "shards")
-        raise UserError(f"{capture.path}: no crop is left by these rules; dropped: {_listed(writer.drops())}")
+        raise UserError(f"{capture.path}: no crop is left by these rules; dropped: {drops}")
     share = capture.info["split"]["train"]
     train = train_pids(capture.people["pid"].to_pylist(), share, capture.info["world"])
     info = writer.finish(train, LICENCE)
@@ -179,8 +181,8 @@ def _train_flags(settings: Settings, outs: list[Path]) -> str:
     for name in names:
         role = name.rpartition("-")[2]
         roles[role if role in roles else "syn"] = name
-    root = [f"--data-root {settings.data_root}"] if settings.data_root else []
-    return " ".join([f"--{role} {name}" for role, name in roles.items()] + root)
+    root = ["--data-root", str(settings.data_root)] if settings.data_root else []
+    return shlex.join([word for role, name in roles.items() for word in (f"--{role}", name)] + root)
 
 
 if __name__ == "__main__":

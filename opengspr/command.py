@@ -3,6 +3,7 @@
 A user's mistake ends in one line on the error stream and exit status 2; our own bug ends in a traceback.
 """
 
+import errno
 import importlib.util
 import os
 import signal
@@ -11,6 +12,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+# What the machine or its user refuses, which no bug of ours can cause.
+NOT_OURS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ENOSPC, errno.EDQUOT, errno.EIO)
 Settings = TypeVar("Settings")
 
 
@@ -35,6 +38,11 @@ def command(settings: type[Settings], main: Callable[[Settings], None], args: Se
         main(chosen)
     except UserError as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        sys.exit(2)
+    except OSError as error:
+        if error.errno not in NOT_OURS:
+            raise
+        print(f"error: {error.filename or 'a file'}: {error.strerror}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         print("stopped by the user; the same command goes on from here", file=sys.stderr)

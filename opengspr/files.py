@@ -2,6 +2,7 @@
 
 import errno
 import fcntl
+import json
 import os
 import secrets
 import shutil
@@ -10,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from opengspr.command import UserError
 
@@ -53,6 +54,21 @@ def write_whole(path: str | Path, data: bytes) -> None:
             file.write(data)
     except UserError as error:
         raise UserError(f"{path}: the disk is full: needs {len(data)} bytes") from error
+
+
+def parse_object(data: bytes, name: object, error: type[UserError]) -> dict[str, Any]:
+    """A JSON object from anywhere.
+
+    Raises:
+        error: not JSON, or not an object; `name` says which.
+    """
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError) as cause:
+        raise error(f"{name}: not JSON: {cause}") from cause
+    if not isinstance(value, dict):
+        raise error(f"{name}: a JSON {type(value).__name__}, wanted an object")
+    return value
 
 
 def sync_folder(folder: Path) -> None:

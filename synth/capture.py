@@ -7,7 +7,6 @@ A unit is whole or absent. A reader trusts nothing: a tar made elsewhere can nei
 """
 
 import json
-import math
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -23,13 +22,14 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from opengspr.command import UserError
-from opengspr.files import output_folder, whole_file, write_whole
+from opengspr.files import output_folder, parse_object, whole_file, write_whole
 from opengspr.shards import read_shard, write_shard
 
 SCHEMA = 1
 FRAME = (1920, 1080)  # width and height of a frame, pixels
 KEY = re.compile(r"\d{5,9}_c\d{2,5}s\d{2,5}_\d{6,9}_\d{2,5}")
 CAPS = {"jpg": 1 << 24, "png": 1 << 24, "json": 1 << 20}  # bytes
+LARGEST = 2**53  # no number is larger
 LONGEST = 4096  # pixels of a picture's side
 PEOPLE = pa.schema(
     [
@@ -100,9 +100,9 @@ class Shot:
                 if picture.mode not in ("L", "P") or any(abs(a - b) > 1 for a, b in zip(picture.size, wanted)):
                     raise CaptureError(f"{self.key}: mask is {picture.mode} {picture.size}, wanted 8-bit {wanted}")
                 return np.array(picture)
-        except (OSError, SyntaxError, ValueError) as error:
-            if isinstance(error, CaptureError):
-                raise
+        except CaptureError:
+            raise
+        except Exception as error:  # on damaged bytes the decoder raises nearly anything
             raise CaptureError(f"{self.key}: the mask cannot be read: {error}") from error
 
 
@@ -146,14 +146,11 @@ def open_capture(path: str | Path) -> Capture:
     """
     path = Path(path)
     try:
-        info = json.loads((path / "capture.json").read_bytes())
+        info = parse_object((path / "capture.json").read_bytes(), path / "capture.json", CaptureError)
     except (FileNotFoundError, NotADirectoryError):
         raise CaptureError(f"{path}: not a capture: no capture.json in it; synth.render writes captures") from None
-    except ValueError as error:
-        raise CaptureError(f"{path / 'capture.json'}: not JSON: {error}") from error
-    if not isinstance(info, dict) or not isinstance(info.get("schema"), int) or not 1 <= info["schema"] <= SCHEMA:
-        got = info.get("schema") if isinstance(info, dict) else type(info).__name__
-        raise CaptureError(f"{path / 'capture.json'}: schema {got!r}, this version reads 1 to {SCHEMA}")
+    if not isinstance(info.get("schema"), int) or not 1 <= info["schema"] <= SCHEMA:
+        raise CaptureError(f"{path / 'capture.json'}: schema {info.get('schema')!r}, this version reads 1 to {SCHEMA}")
     return Capture(path, info)
 
 
@@ -202,23 +199,20 @@ def read_unit(path: str | Path) -> Iterator[Shot]:
         key = names[0].partition(".")[0]
         if names != [f"{key}.jpg", f"{key}.png", f"{key}.json"]:
             raise CaptureError(f"{path}: wanted KEY.jpg, KEY.png, KEY.json, got {', '.join(names)}")
-        try:
-            shot = Shot(json.loads(truth.data), jpg.data, png.data)
-        except ValueError as error:
-            raise CaptureError(f"{path}: {names[2]} is not JSON: {error}") from error
+        shot = Shot(parse_object(truth.data, f"{path}: {names[2]}", CaptureError), jpg.data, png.data)
         check_truth(shot.truth)
         if shot.key != key:
             raise CaptureError(f"{path}: {names[2]} says that its key is {shot.key}")
         yield shot
 
 
-def check_truth(truth: Any) -> None:
+def check_truth(truth: dict[str, Any]) -> None:
     """Checks one shot's truth: fields, types, shapes, finite numbers, boxes that are boxes.
 
     Raises:
         CaptureError: names the shot, the field, what was got and what was wanted.
     """
-    key = truth.get("key") if isinstance(truth, dict) else None
+    key = truth.get("key")
     if not isinstance(key, str) or not KEY.fullmatch(key):
         raise CaptureError(f"shot {key!r}: wanted a key like 00001_c00s00_000000_00")
     for field, wanted in FIELDS.items():
@@ -228,8 +222,8 @@ def check_truth(truth: Any) -> None:
                 raise CaptureError(f"{key}: {field} is {value!r:.80}, wanted {wanted} finite numbers")
         elif not isinstance(value, wanted) or isinstance(value, bool):
             raise CaptureError(f"{key}: {field} is {value!r:.80}, wanted {wanted}")
-        elif isinstance(value, float) and not math.isfinite(value):
-            raise CaptureError(f"{key}: {field} is {value}, wanted a finite number")
+        elif isinstance(value, int | float) and not abs(value) < LARGEST:
+            raise CaptureError(f"{key}: {field} is {value!r:.80}, wanted a finite number")
     _check_boxes(key, truth)
 
 

@@ -20,6 +20,11 @@ def png(mask: np.ndarray) -> bytes:
     return stream.getvalue()
 
 
+def colour(pid: int) -> tuple[int, int, int]:
+    """What a person looks like here, up to a little noise."""
+    return 50 * pid % 230, 90 * pid % 230, 130 * pid % 230
+
+
 def draw_shot(pid: int, camid: int, number: int = 0, **truth: Any) -> Shot:
     """A figure 40 x 100 pixels in a region of 80 x 140 at (300, 200); `truth` overrides fields."""
     key = f"{pid:05d}_c{camid:02d}s00_{number:06d}_00"
@@ -27,7 +32,7 @@ def draw_shot(pid: int, camid: int, number: int = 0, **truth: Any) -> Shot:
     mask = np.zeros((140, 80), np.uint8)
     mask[20:120, 20:60] = 1
     image = np.full((140, 80, 3), 100 + 10 * (camid % 10), np.uint8)
-    image[mask == 1] = (50 * pid % 256, 90 * pid % 256, 130 * pid % 256)
+    image[mask == 1] = colour(pid)
     image += random.integers(0, 20, image.shape, np.uint8)
     whole = {
         "key": key,
