@@ -38,7 +38,7 @@ def test_market_layout(shared_data: Path, tmp_path: Path) -> None:
     for file, key in rows.items():
         folder, name = file.split("/")
         i = where[key]
-        pid, camid, view, frame = map(int, re.fullmatch(r"(\d{4})_c(\d\d)s(\d\d)_(\d{6})_00\.jpg", name).groups())  # type: ignore[union-attr]  # no match fails the test too
+        pid, camid, view, frame = map(int, re.fullmatch(r"(\d{4})_c(\d\d)s(\d\d)_(\d{6})_00\.jpg", name).groups())
         assert (pid, camid, view, frame) == (crops.pid[i] + 1, crops.camid[i] + 1, 1, crops.frame[i])
         assert folders[folder] == crops.column("split")[i]
         assert (tmp_path / "m" / file).read_bytes() == crops.read(i)
@@ -50,7 +50,7 @@ def test_market_safe_is_what_common_readers_take(tmp_path: Path) -> None:
     read = {
         folder: [
             tuple(map(int, re.match(r"([-\d]+)_c(\d)", name).groups())) for name in os.listdir(tmp_path / "m" / folder)
-        ]  # type: ignore[union-attr]  # the readers' own pattern
+        ]
         for folder in export.FOLDERS.values()
     }
     everyone = [pair for pairs in read.values() for pair in pairs]

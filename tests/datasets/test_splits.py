@@ -1,3 +1,5 @@
+from random import Random
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -22,7 +24,7 @@ def test_worlds_deal_people_differently() -> None:
 
 @settings(max_examples=300)
 @given(crops, st.sets(st.integers(0, 5)), st.randoms())
-def test_the_rules_hold_for_any_crops(rows: list[tuple[int, int]], train: set[int], random) -> None:  # type: ignore[no-untyped-def]  # hypothesis's Random has no public type
+def test_the_rules_hold_for_any_crops(rows: list[tuple[int, int]], train: set[int], random: Random) -> None:
     pid, camid = (np.array(column, np.int64) for column in zip(*rows))
     key = np.array([f"crop{i}" for i in range(len(rows))], object)
     split = assign(pid, camid, key, np.array(sorted(train), np.int64))
