@@ -60,7 +60,9 @@ check: setup
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
 
-# The small dataset of the tests, cut from the demo's worlds; committed, so this is only for making it anew.
+# The small dataset of the tests, cut anew from the demo's worlds. It is committed, so nobody else needs this.
 tiny-world: setup
-	$(RUN) -m datasets.cut demo-src --ids 25 --per-id 12 --size 128x64 --quality 80 --out tests/data/tiny_world/src
-	$(RUN) -m datasets.cut demo-tgt --ids 25 --per-id 12 --size 128x64 --quality 80 --out tests/data/tiny_world/tgt
+	rm -rf tests/data/tiny_world
+	mkdir -p tests/data/tiny_world
+	$(RUN) -m datasets.cut demo-src --ids 30 --per-id 8 --size 128x64 --quality 70 --out tests/data/tiny_world/src
+	$(RUN) -m datasets.cut demo-tgt --ids 46 --per-id 8 --size 128x64 --quality 70 --out tests/data/tiny_world/tgt
