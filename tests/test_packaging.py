@@ -1,5 +1,6 @@
 """The frame: what is installed, with which versions, and what a wrong Python is told."""
 
+import os
 import re
 import subprocess
 import tomllib
@@ -7,6 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+BARE = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}  # of `make test`
 ROOMS = ("opengspr", "synth", "scenes", "labeler", "datasets", "train")
 
 
@@ -28,7 +30,7 @@ def test_constraints_pin_every_dependency_and_hold_no_address() -> None:
 def test_a_wrong_python_is_told_which_one_is_wanted(tmp_path: Path) -> None:
     for python in ("/bin/false", "no-such-python"):
         command = ["make", f"{tmp_path}/.ready", f"VENV={tmp_path}", f"PYTHON={python}"]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+        done = subprocess.run(command, cwd=ROOT, env=BARE, capture_output=True, text=True)
         said = [line for line in done.stderr.splitlines() if not line.startswith("make")]
         assert done.returncode == 2 and len(said) == 1, done.stderr
         assert said[0].startswith(f"error: '{python}' is not Python 3.11") and "PYTHON=/path/to/python3.11" in said[0]
@@ -36,7 +38,9 @@ def test_a_wrong_python_is_told_which_one_is_wanted(tmp_path: Path) -> None:
 
 
 def test_the_demo_is_the_commands_of_the_readme() -> None:
-    plan = subprocess.run(["make", "-n", "demo", "OPENGSPR_DATA="], cwd=ROOT, capture_output=True, text=True).stdout
+    plan = subprocess.run(
+        ["make", "-n", "demo", "OPENGSPR_DATA="], cwd=ROOT, env=BARE, capture_output=True, text=True
+    ).stdout
     for command in (
         "-m synth.render --preset demo",
         "-m labeler.label data/captures/demo-syn data/captures/demo-src data/captures/demo-tgt",
