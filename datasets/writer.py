@@ -18,7 +18,7 @@ from datasets.manifest import COLUMNS, SCHEMA, SPLITS
 from datasets.pictures import DatasetError
 from datasets.splits import assign
 from opengspr import __version__
-from opengspr.files import output_folder, sync_folder, whole_file, write_whole
+from opengspr.files import output_folder, parse_object, sync_folder, whole_file, write_whole
 from opengspr.shards import write_shard
 
 LATE = ("split", "shard", "offset", "size")  # columns that a crop's KEY.json lacks: known only afterwards
@@ -59,7 +59,8 @@ class DatasetWriter:
 
     def _provenance_there(self) -> dict[str, Any] | None:
         if self.finished:
-            return json.loads((self.root / "dataset.json").read_bytes())["provenance"]
+            path = self.root / "dataset.json"
+            return parse_object(path.read_bytes(), path, DatasetError).get("provenance") if path.exists() else None
         for part in self._parts():
             return json.loads(pq.read_schema(part).metadata[b"provenance"])
         return None

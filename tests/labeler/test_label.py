@@ -211,6 +211,8 @@ def test_refusals_are_one_line(data: Path, fails: Callable[..., str]) -> None:
     edit_json(broken / "capture.json", split={"train": 2})
     (data / "full").mkdir()
     (data / "full" / "thesis.tex").touch()
+    (data / "sums").mkdir()
+    (data / "sums" / "SHA256SUMS").touch()
     root = ["--data-root", str(data)]
     for arguments, wanted in (
         ([capture, "--backend", "detectron3"], "no such backend; there is truth"),
@@ -223,6 +225,7 @@ def test_refusals_are_one_line(data: Path, fails: Callable[..., str]) -> None:
         ([capture, "--out", str(data / "no" / "such")], "parent is missing"),
         ([capture, "--out", str(data / "full" / "thesis.tex")], "a file stands in the way"),
         ([capture, "--out", str(data / "full")], "holds other files"),
+        ([capture, "--out", str(data / "sums")], "holds other files"),
         ([capture, "--out", capture], "holds other files"),
     ):
         assert wanted in fails(command, Settings, main, arguments + root), arguments
