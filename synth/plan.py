@@ -32,7 +32,7 @@ class Quality:
     height_px: int
 
 
-QUALITIES = {"draft": Quality(3, 144), "good": Quality(4, 256), "best": Quality(16, 360)}
+QUALITIES = {"draft": Quality(4, 160), "good": Quality(4, 256), "best": Quality(16, 360)}
 
 
 @dataclass(frozen=True)

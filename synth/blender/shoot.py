@@ -12,7 +12,7 @@ import OpenEXR
 from scenes.places import FRAME, Place, Viewpoint, camera_matrices, load_place, project
 from scenes.sky import light
 from synth.blender.meshes import move, person_object, remove
-from synth.blender.stage import aim, frame_size, open_scene, set_up
+from synth.blender.stage import aim, forget, frame_size, open_scene, set_up
 from synth.capture import Shot
 from synth.develop import develop, jpeg, png
 from synth.geometry import azimuth_deg, box_of, outside_share, silhouette
@@ -38,6 +38,7 @@ class Studio:
         self.exposures: dict[int, float] = {}
 
     def close(self) -> None:
+        forget(self.scene)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def render(self, view: Viewpoint, step: int, region: tuple[int, int, int, int]) -> tuple[np.ndarray, np.ndarray]:
@@ -68,9 +69,9 @@ class Studio:
         """Automatic exposure of a camera: brings the middle of its empty view's tones to middle grey."""
         if viewpoint not in self.exposures:
             width, height = frame_size(5)
-            colour, _ = self.render(self.place.viewpoints[viewpoint], 5, (0, height // 4, width, height))
+            colour, _ = self.render(self.place.viewpoints[viewpoint], 5, (0, height // 3, width, height))
             grey = np.maximum(colour @ np.array([0.2126, 0.7152, 0.0722], np.float32), 1e-4)
-            self.exposures[viewpoint] = float(0.17 / np.exp(np.log(grey).mean()))
+            self.exposures[viewpoint] = float(0.18 / np.exp(np.log(grey).mean()))
         return self.exposures[viewpoint]
 
 
@@ -83,7 +84,10 @@ def unit_shots(unit: Unit, looks: dict[int, dict], quality: Quality, progress: C
         people: dict[int, tuple[Person, bpy.types.Object]] = {}
         for instant in unit.instants:
             cast = [walker.pid for walker in instant.walkers]
-            for pid in [pid for pid in people if pid not in cast]:
+            gone = [pid for pid in people if pid not in cast]
+            if gone:
+                forget(studio.scene)
+            for pid in gone:
                 remove(people.pop(pid)[1])
             for pid in cast:
                 if pid not in people:

@@ -43,6 +43,13 @@ def open_scene(samples: int) -> bpy.types.Scene:
     return scene
 
 
+def forget(scene: bpy.types.Scene) -> None:
+    """Drops what the engine keeps between renders. It knows pictures by their address, so one that is freed must be forgotten first, or the next one
+    at that address shows the old pixels."""
+    scene.render.use_persistent_data = False
+    scene.render.use_persistent_data = True
+
+
 def set_up(place: Place, look: tuple, light: Light) -> None:
     """Puts a place and its light into the scene.
 
@@ -102,10 +109,11 @@ def _sky(light: Light, strength: float) -> None:
     world.cycles.sampling_method = "NONE"
     height, width = light.sky.shape[:2]
     picture = bpy.data.images.new("sky", width, height, float_buffer=True)
+    picture.colorspace_settings.name = "Linear Rec.709"  # before the pixels: it empties the picture
     rgba = np.ones((height, width, 4), np.float32)
     rgba[..., :3] = light.sky[::-1]
     picture.pixels.foreach_set(rgba.ravel())
-    picture.colorspace_settings.name = "Linear Rec.709"
+    picture.update()
     nodes, links = world.node_tree.nodes, world.node_tree.links
     texture = nodes.new("ShaderNodeTexEnvironment")
     texture.image = picture

@@ -1,0 +1,166 @@
+"""Local render workers: one process per core, recycled before it grows, replaced when it dies or hangs.
+
+A unit is written by rename when it is whole, so nothing here has to be undone: what is missing is rendered again.
+"""
+
+import multiprocessing as mp
+import os
+import sys
+import time
+import traceback
+from collections import deque
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+
+from tqdm import tqdm
+
+from opengspr.files import output_folder
+from synth.plan import Quality, Unit
+
+TRIES = 3
+RECYCLE_UNITS = 20
+RECYCLE_MIB = 1000
+SECONDS_PER_SHOT = 30  # a unit that takes longer than this for each of its shots (and 5 minutes) hangs
+
+
+@dataclass(frozen=True)
+class Job:
+    """A unit to be rendered: its people's looks by pid and the file to write."""
+
+    unit: Unit
+    looks: dict[int, dict]
+    quality: Quality
+    path: Path
+
+
+class Worker:
+    """A render process pinned to a core, and what it is doing."""
+
+    def __init__(self, number: int, log: Path):
+        context = mp.get_context("spawn")
+        self.link, child = context.Pipe()
+        cores = sorted(os.sched_getaffinity(0))
+        self.process = context.Process(target=_work, args=(child, cores[number % len(cores)], log), daemon=True)
+        self.process.start()
+        child.close()
+        self.number, self.job, self.shots, self.deadline, self.units = number, None, 0, float("inf"), 0
+
+    def give(self, job: Job) -> None:
+        self.job, self.shots = job, 0
+        self.deadline = time.monotonic() + 300 + SECONDS_PER_SHOT * job.unit.shots
+        self.link.send(job)
+
+    def stop(self) -> None:
+        self.process.kill()
+        self.process.join()
+        self.link.close()
+
+
+def render(jobs: list[Job], workers: int, logs: Path, title: str) -> dict[str, str]:
+    """Renders jobs on local processes.
+
+    Args:
+        workers: number of processes. logs: folder of one log file a worker. title: of the progress bar.
+
+    Returns:
+        The units set aside after `TRIES` failures, with the last reason.
+    """
+    output_folder(logs)
+    waiting, tries, failed = deque(jobs), dict.fromkeys((job.unit.name for job in jobs), 0), {}
+    running: list[Worker] = []
+    bar = tqdm(total=sum(job.unit.shots for job in jobs), desc=title, unit="shot", disable=not sys.stderr.isatty())
+    try:
+        while waiting or running:
+            while waiting and len(running) < workers:
+                free = next(n for n in range(workers) if n not in [w.number for w in running])
+                running.append(Worker(free, logs / f"worker-{free}.log"))
+                running[-1].give(waiting.popleft())
+            ready = wait([worker.link for worker in running], timeout=1.0)
+            for worker in list(running):
+                reason = _listen(worker, bar) if worker.link in ready else None
+                if reason is None and time.monotonic() > worker.deadline:
+                    reason = "it hung"
+                if reason is not None:  # died, hung or failed
+                    running.remove(worker)
+                    worker.stop()
+                    _again(worker.job, reason, tries, waiting, failed, bar, worker.shots)
+                elif worker.job is None:
+                    _next(worker, waiting, running)
+    finally:
+        bar.close()
+        for worker in running:
+            worker.stop()
+    return failed
+
+
+def _next(worker: Worker, waiting: deque, running: list[Worker]) -> None:
+    """Gives a free worker its next job; retires it when there is none or it has grown."""
+    if waiting and worker.units < RECYCLE_UNITS and _rss_mib(worker.process.pid) < RECYCLE_MIB:
+        worker.give(waiting.popleft())
+    else:
+        running.remove(worker)
+        worker.stop()
+
+
+def _listen(worker: Worker, bar: tqdm) -> str | None:
+    """Reads one message; returns the reason when the worker's job failed."""
+    try:
+        kind, text = worker.link.recv()
+    except (EOFError, OSError):
+        worker.process.join(1)
+        return f"its process ended with status {worker.process.exitcode}"
+    if kind == "shot":
+        worker.shots += 1
+        bar.update()
+    elif kind == "done":
+        bar.update(worker.job.unit.shots - worker.shots)
+        worker.job, worker.units, worker.deadline = None, worker.units + 1, float("inf")
+    return text if kind == "failed" else None
+
+
+def _again(job: Job, reason: str, tries: dict[str, int], waiting: deque, failed: dict[str, str], bar: tqdm, shots: int) -> None:
+    name = job.unit.name
+    tries[name] += 1
+    bar.update(-shots)
+    left = TRIES - tries[name]
+    tqdm.write(f"unit {name}: {reason}; " + (f"{left} tries left" if left else "set aside"), file=sys.stderr)
+    if left:
+        waiting.append(job)
+    else:
+        failed[name] = reason
+
+
+def _rss_mib(pid: int) -> float:
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE") / 2**20
+    except (OSError, IndexError):
+        return 0.0
+
+
+def _work(link: Connection, core: int, log: Path) -> None:
+    """A worker process: renders jobs until the link closes. Errors go to the log; Blender's progress is dropped."""
+    os.sched_setaffinity(0, {core})
+    parent = os.getppid()
+    out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    os.dup2(out, 2)
+    from synth.blender.shoot import unit_shots
+    from synth.capture import write_unit
+
+    def shot_done() -> None:
+        if os.getppid() != parent:  # the command was killed: nobody waits for this unit
+            os._exit(1)
+        link.send(("shot", ""))
+
+    while True:
+        try:
+            job: Job = link.recv()
+        except EOFError:
+            return
+        try:
+            write_unit(job.path, unit_shots(job.unit, job.looks, job.quality, shot_done))
+            link.send(("done", ""))
+        except Exception as error:
+            traceback.print_exc()
+            link.send(("failed", f"{type(error).__name__}: {error}"))
