@@ -1,0 +1,234 @@
+"""Encoders: a convolutional body, pooling, BN-neck, and batch norms that can be kept apart by domain."""
+
+import copy
+import json
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from opengspr import UserError
+from train.parts import checkpoint
+from train.parts.randomness import seed_of
+from train.parts.resnet import ResNet
+
+RESNETS: dict[str, tuple[tuple[int, int, int, int], int, bool]] = {
+    "resnet18": ((2, 2, 2, 2), 1, False),
+    "ibn_resnet18": ((2, 2, 2, 2), 1, True),
+    "resnet50": ((3, 4, 6, 3), 4, False),
+    "ibn_resnet50": ((3, 4, 6, 3), 4, True),
+}
+NAMES = (*RESNETS, "mobilenetv3_small_050", "timm:NAME")
+
+
+@dataclass(frozen=True)
+class EncoderSpec:
+    """What is needed to build an encoder again; kept inside every weights file.
+
+    Attributes:
+        backbone: one of `NAMES`.
+        height, width: input size in pixels.
+        pool: `gem` or `avg`.
+        domains: sets of batch-norm statistics and parameters; 2 = source, target.
+    """
+
+    backbone: str
+    height: int = 256
+    width: int = 128
+    pool: str = "gem"
+    domains: int = 1
+
+
+class GeM(nn.Module):
+    """Generalised mean pooling with a learned exponent, (B, C, H, W) -> (B, C)."""
+
+    def __init__(self, exponent: float = 3.0) -> None:
+        super().__init__()
+        self.exponent = nn.Parameter(torch.tensor(exponent))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Mean of x^p to the power 1/p; values below 1e-6 count as 1e-6."""
+        return x.clamp_min(1e-6).pow(self.exponent).mean((2, 3)).pow(1 / self.exponent)
+
+
+class DomainNorm(nn.Module):
+    """One copy of a batch norm per domain; `domain` says which one works now."""
+
+    def __init__(self, norm: nn.Module, domains: int) -> None:
+        super().__init__()
+        self.norms = nn.ModuleList(copy.deepcopy(norm) for _ in range(domains))
+        self.domain = 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The chosen norm of x."""
+        return self.norms[self.domain](x)
+
+
+class Encoder(nn.Module):
+    """Pictures to features. Build with `build`."""
+
+    def __init__(self, spec: EncoderSpec) -> None:
+        super().__init__()
+        self.spec = replace(spec, domains=1)
+        self.body, channels = _body(spec.backbone)
+        self.pool = GeM() if spec.pool == "gem" else nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        self.neck = nn.BatchNorm1d(channels)
+        self.neck.bias.requires_grad_(False)
+        self.channels = channels
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks this form
+        if spec.domains > 1:
+            self.split_domains(spec.domains)
+
+    def forward(self, x: Tensor, domain: int = 0) -> tuple[Tensor, Tensor]:
+        """(B, 3, H, W) -> the pooled feature and the same after the BN-neck, (B, channels) each."""
+        for module in self.modules():
+            if isinstance(module, DomainNorm):
+                module.domain = domain
+        pooled = self.pool(self.body(x))
+        return pooled, self.neck(pooled)
+
+    def features(self, x: Tensor, domain: int = 0) -> Tensor:
+        """What retrieval and memories use: the feature after the BN-neck, unit norm, (B, channels)."""
+        return F.normalize(self(x, domain)[1], dim=1)
+
+    def split_domains(self, domains: int) -> None:
+        """Gives each domain its own copy of every batch norm; all begin as what there is now."""
+        assert self.spec.domains == 1, "split once"
+        for parent in list(self.modules()):
+            for name, child in list(parent.named_children()):
+                if isinstance(child, nn.modules.batchnorm._BatchNorm):
+                    setattr(parent, name, DomainNorm(child, domains))
+        self.spec = replace(self.spec, domains=domains)
+
+    def save(self, path: Path) -> None:
+        """Writes the weights, with the spec beside them in the same file."""
+        checkpoint.save_weights(path, self.state_dict(), {"encoder": json.dumps(asdict(self.spec))})
+
+
+def load(path: Path) -> Encoder:
+    """An encoder from a file of `Encoder.save`.
+
+    Raises:
+        UserError: not such a file, or weights that do not fit.
+    """
+    tensors, notes = checkpoint.read_weights(path)
+    try:
+        encoder = Encoder(EncoderSpec(**json.loads(notes["encoder"])))
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{path}: these weights do not say which encoder they belong to ({error})") from error
+    checkpoint.fit(encoder, tensors, path)
+    return encoder
+
+
+def build(spec: EncoderSpec, init: str, seed: int) -> Encoder:
+    """A new encoder.
+
+    Args:
+        spec: what to build.
+        init: `none` (random), `imagenet`, `synthetic`, or the path of weights: of this project, or of torchvision's or
+            IBN-Net's state dicts for the body.
+        seed: of random weights.
+
+    Raises:
+        UserError: the weights are not to be had; the message names what is.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed_of(seed, "weights"))
+        encoder = Encoder(spec)
+    if init == "none":
+        return encoder
+    others = "others: --init none, or --init PATH with weights"
+    if init == "synthetic":
+        raise UserError(f"--init synthetic: no weights pretrained on our renders ship with this version; {others}")
+    if init == "imagenet":
+        tensors = _imagenet(spec.backbone, others)
+    elif not Path(init).is_file():
+        raise UserError(f"--init {init}: no such file; wanted imagenet, synthetic, none or a file of weights")
+    else:
+        tensors, notes = checkpoint.read_weights(Path(init))
+        if "encoder" in notes:
+            checkpoint.fit(encoder, tensors, Path(init))
+            return encoder
+    body = {name: value for name, value in tensors.items() if name.split(".")[0] not in ("fc", "classifier")}
+    checkpoint.fit(encoder.body, body, init)
+    return encoder
+
+
+def mean_teacher(encoder: Encoder) -> Encoder:
+    """A copy that is never trained, for `update_mean`."""
+    teacher = copy.deepcopy(encoder).eval()
+    return teacher.requires_grad_(False)
+
+
+@torch.no_grad()
+def update_mean(teacher: Encoder, student: Encoder, momentum: float) -> None:
+    """Mean teacher: mean <- momentum mean + (1 - momentum) student, SMCR eq. 11.
+
+    Running statistics are averaged the same way (our decision: the paper names parameters only); counters are copied.
+    """
+    for mean, new in zip(teacher.state_dict().values(), student.state_dict().values(), strict=True):
+        if mean.is_floating_point():
+            mean.lerp_(new, 1 - momentum)
+        else:
+            mean.copy_(new)
+
+
+def _body(name: str) -> tuple[nn.Module, int]:
+    """The convolutional body by its name and the number of channels of its last map."""
+    if name in RESNETS:
+        resnet = ResNet(*RESNETS[name])
+        return resnet, resnet.channels
+    if name != "mobilenetv3_small_050" and not name.startswith("timm:"):
+        raise UserError(f"--backbone {name}: wanted one of {', '.join(NAMES)}")
+    return _timm(name.removeprefix("timm:"), pretrained=False)
+
+
+def _timm(name: str, pretrained: bool) -> tuple[nn.Module, int]:
+    """A timm model without its head, its last stride of 2 set to 1."""
+    import timm  # takes seconds, and only these backbones need it
+
+    if name not in timm.list_models():
+        raise UserError(f"--backbone timm:{name}: timm {timm.__version__} has no such model")
+    model = timm.create_model(name, pretrained=pretrained, num_classes=0, global_pool="")
+    strided = [module for module in model.modules() if isinstance(module, nn.Conv2d) and module.stride == (2, 2)]
+    if strided:
+        strided[-1].stride = (1, 1)
+    body = _Features(model)
+    with torch.no_grad():
+        shape = body.eval()(torch.zeros(1, 3, 128, 64)).shape
+    if len(shape) != 4:
+        raise UserError(f"--backbone timm:{name}: gives no map (B, C, H, W) but a tensor of {len(shape)} dimensions")
+    return body.train(), shape[1]
+
+
+class _Features(nn.Module):
+    """A timm model up to its last map."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+        for head in ("conv_head", "norm_head", "act2", "head", "classifier", "fc"):  # parameters that never get a gradient
+            if hasattr(model, head):
+                setattr(model, head, nn.Identity())
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.model.forward_features(x)
+
+
+def _imagenet(backbone: str, others: str) -> dict[str, Tensor]:
+    """ImageNet weights of the body."""
+    if backbone.startswith("ibn"):
+        raise UserError(f"--init imagenet: {backbone} has ImageNet weights from its authors only, to be given as a file; {others}")
+    try:
+        if backbone in RESNETS:
+            from torchvision.models import get_model_weights
+
+            return dict(get_model_weights(backbone).DEFAULT.get_state_dict(progress=False))
+        return _timm(backbone.removeprefix("timm:"), pretrained=True)[0].state_dict()
+    except UserError:
+        raise
+    except Exception as error:  # no network, no cache, a site that is down: whatever it was, the remedy is the same
+        why = " ".join(str(error).split())[:120]
+        raise UserError(f"--init imagenet: the weights of {backbone} cannot be had ({why}); {others}") from error

@@ -1,0 +1,160 @@
+"""Pictures for training: decoded once where they fit into memory, by worker processes where they do not."""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from os import cpu_count
+from threading import Lock
+from typing import Protocol
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from datasets.pictures import decode
+
+MEAN = np.array([0.485, 0.456, 0.406], np.float32)
+STD = np.array([0.229, 0.224, 0.225], np.float32)
+RAM_LIMIT_BYTES = 2 << 30
+
+
+class Source(Protocol):
+    """What pictures come from: the crops of a dataset's split, or an unlabelled target."""
+
+    def __len__(self) -> int: ...
+
+    def read(self, index: int, /) -> bytes:
+        """Picture `index` as encoded bytes."""
+
+
+class Images:
+    """N pictures at one size, (height, width, 3) uint8 each.
+
+    Args:
+        source: the pictures.
+        height, width: size in pixels that each is resized to.
+        ram_limit_bytes: up to this size all are decoded now and kept; above it, each when it is wanted.
+    """
+
+    def __init__(self, source: Source, height: int, width: int, ram_limit_bytes: int = RAM_LIMIT_BYTES) -> None:
+        self.source, self.height, self.width = source, height, width
+        self.reading = Lock()  # a source keeps open files, which are one reader's at a time
+        self.kept: np.ndarray | None = None
+        if len(source) * height * width * 3 <= ram_limit_bytes:
+            self.kept = np.empty((len(source), height, width, 3), np.uint8)
+            with ThreadPoolExecutor(cpu_count()) as pool:  # the decoder releases the interpreter's lock
+                for i, picture in enumerate(pool.map(self._decode, range(len(source)))):
+                    self.kept[i] = picture
+
+    @classmethod
+    def of_array(cls, array: np.ndarray) -> "Images":
+        """Pictures that are decoded already, (N, height, width, 3) uint8, possibly a memory map."""
+        images = cls.__new__(cls)
+        images.kept, (_, images.height, images.width, _) = array, array.shape
+        return images
+
+    def __len__(self) -> int:
+        return len(self.source) if self.kept is None else len(self.kept)
+
+    def __getitems__(self, indices: Sequence[int]) -> np.ndarray:
+        """Pictures (B, height, width, 3) uint8; the name by which torch's loader asks for a whole batch."""
+        if self.kept is not None:
+            return np.asarray(self.kept[np.asarray(indices)])
+        return np.stack([self._decode(int(i)) for i in indices])
+
+    def stream(self, batches: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
+        """The batches in order; pictures that are not kept are decoded ahead in worker processes."""
+        if self.kept is not None:
+            return map(self.__getitems__, batches)
+        loader = torch.utils.data.DataLoader(
+            self,  # type: ignore[arg-type]  # __getitems__ is all that the loader calls, the base class wants __getitem__
+            batch_sampler=[batch.tolist() for batch in batches],
+            num_workers=min(8, cpu_count() or 1),
+            collate_fn=lambda pictures: pictures,
+            generator=torch.Generator(),  # keeps its seed draw away from the global generator
+            multiprocessing_context="fork",
+        )
+        return iter(loader)
+
+    def _decode(self, index: int) -> np.ndarray:
+        with self.reading:
+            encoded = self.source.read(index)
+        picture = Image.fromarray(decode(encoded, f"picture {index} of {getattr(self.source, 'root', 'the set')}"))
+        return np.asarray(picture.resize((self.width, self.height), Image.Resampling.BICUBIC))
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Pictures with identities: `label` (N,) counts 0 to `classes` - 1; `camid` (N,)."""
+
+    images: Images
+    label: np.ndarray
+    camid: np.ndarray
+
+    @property
+    def classes(self) -> int:
+        """Number of identities."""
+        return int(self.label.max()) + 1
+
+
+@dataclass(frozen=True)
+class Unlabelled:
+    """A target's pictures with cameras and nothing else."""
+
+    images: Images
+    camid: np.ndarray
+
+
+class LabelledSource(Source, Protocol):
+    """Crops with identities and cameras, (N,) each."""
+
+    @property
+    def pid(self) -> np.ndarray: ...
+
+    @property
+    def camid(self) -> np.ndarray: ...
+
+
+def labelled(crops: LabelledSource, height: int, width: int) -> Labelled:
+    """Crops with their identities counted from 0."""
+    _, label = np.unique(crops.pid, return_inverse=True)
+    return Labelled(Images(crops, height, width), label.astype(np.int64), crops.camid)
+
+
+def to_tensor(pictures: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
+    """(B, H, W, 3) uint8 -> (B, 3, H, W) float32, standardised by ImageNet's mean and deviation, channels last."""
+    scaled = (pictures.astype(np.float32) / 255 - MEAN) / STD
+    return torch.from_numpy(scaled).permute(0, 3, 1, 2).to(device)
+
+
+def augment(pictures: np.ndarray, rng: np.random.Generator, erase: float = 0.5) -> np.ndarray:
+    """Flips half of the pictures, shifts each by up to 1/25 of its height, erases a rectangle in some.
+
+    Args:
+        pictures: (B, H, W, 3) uint8.
+        rng: the draws; a batch takes the same number of them whatever comes out.
+        erase: probability of an erased rectangle (2 to 40 % of the area, sides 0.3 to 3.3), filled with the mean colour.
+
+    Returns:
+        (B, H, W, 3) uint8, a copy.
+    """
+    count, height, width, _ = pictures.shape
+    pad = max(1, height // 25)
+    flip = rng.random(count) < 0.5
+    shift = rng.integers(0, 2 * pad + 1, (count, 2))
+    erased = rng.random(count) < erase
+    area, log_ratio = rng.uniform(0.02, 0.4, count), rng.uniform(np.log(0.3), np.log(3.3), count)
+    corner = rng.random((count, 2))
+    padded = np.pad(pictures, ((0, 0), (pad, pad), (pad, pad), (0, 0)))
+    result = np.empty_like(pictures)
+    for i in range(count):
+        top, left = shift[i]
+        view = padded[i, top : top + height, left : left + width]
+        result[i] = view[:, ::-1] if flip[i] else view
+        if erased[i]:
+            box_h = min(height, round(float(np.sqrt(area[i] * height * width * np.exp(log_ratio[i])))))
+            box_w = min(width, round(float(np.sqrt(area[i] * height * width / np.exp(log_ratio[i])))))
+            y, x = (corner[i] * (height - box_h + 1, width - box_w + 1)).astype(int)
+            result[i, y : y + box_h, x : x + box_w] = MEAN * 255
+    return result

@@ -1,0 +1,215 @@
+"""Retrieval figures: CMC Rank-k and mAP. Nothing is ranked but the positives, and no Q x G matrix is held whole."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from datasets.manifest import Dataset
+from datasets.unlabelled import image_order
+from opengspr import UserError
+from train.parts.backbones import Encoder
+from train.parts.data import Images, to_tensor
+
+RANKS = (1, 5, 10)
+BLOCK_BYTES = 32 << 20
+Pair = tuple[Tensor, Tensor]  # features of query and gallery
+Rows = Mapping[str, Mapping[str, float]]  # row of a table -> encoder -> its share in the fused feature
+
+
+@dataclass(frozen=True)
+class Retrieval:
+    """How well queries find their matches.
+
+    Attributes:
+        precision: average precision of each query, (Q,); NaN for a query without a match.
+        rank: place of the first match among what counts, (Q,), from 1; 0 for a query without a match.
+    """
+
+    precision: np.ndarray
+    rank: np.ndarray
+    figures: Mapping[str, float] = field(init=False)
+
+    def __post_init__(self) -> None:
+        answered = self.rank > 0
+        figures = {"mAP": float(self.precision[answered].mean())}
+        figures |= {f"rank{k}": float((self.rank[answered] <= k).mean()) for k in RANKS}
+        object.__setattr__(self, "figures", {name: 100 * value for name, value in figures.items()})
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Identities and cameras of N crops, (N,) int64 each; identity -1 marks crops that count neither way."""
+
+    pid: np.ndarray
+    camid: np.ndarray
+
+
+def evaluate(query: Tensor, gallery: Tensor, of_query: Labels, of_gallery: Labels) -> Retrieval:
+    """Ranks the gallery for each query.
+
+    For a query, gallery crops of its identity and its camera are left out, and so are crops of identity -1. Average
+    precision is the mean, over matches, of matches so far / place; equal similarities rank by gallery index.
+
+    Args:
+        query, gallery: features (Q, D) and (G, D), unit norm.
+        of_query, of_gallery: who and where.
+
+    Raises:
+        UserError: no query has a match from another camera.
+    """
+    precision, rank = np.full(len(query), np.nan), np.zeros(len(query), np.int64)
+    step = max(1, BLOCK_BYTES // (4 * len(gallery)))
+    for start in range(0, len(query), step):
+        part = slice(start, start + step)
+        similarity = (query[part] @ gallery.T).cpu().numpy()
+        same = of_query.pid[part, None] == of_gallery.pid
+        skipped = (same & (of_query.camid[part, None] == of_gallery.camid)) | (of_gallery.pid == -1)
+        similarity[skipped] = -np.inf
+        for i, matches in enumerate(same & ~skipped):
+            if matches.any():
+                places = _places(similarity[i], np.flatnonzero(matches))
+                precision[start + i] = np.mean(np.arange(1, len(places) + 1) / places)
+                rank[start + i] = places[0]
+    if not rank.any():
+        raise UserError("no query has a match from another camera in the gallery; wanted at least one")
+    return Retrieval(precision, rank)
+
+
+def _places(similarity: np.ndarray, matches: np.ndarray) -> np.ndarray:
+    """Places, from 1, of these gallery indices by falling similarity, equal ones by index; sorted."""
+    own = similarity[matches]
+    best, which = np.unique(own, return_inverse=True)
+    above = len(similarity) - np.searchsorted(np.sort(similarity[similarity >= best[0]]), best, "right")
+    above -= int((similarity < best[0]).sum())
+    places = above[which] + 1
+    for value in best:  # equals of lower index come before
+        equal = np.flatnonzero(similarity == value)
+        if len(equal) > 1:
+            tied = own == value
+            places[tied] += np.searchsorted(equal, matches[tied])
+    return np.sort(places)
+
+
+def ranking(query: Tensor, gallery: Tensor, of_query: Labels, of_gallery: Labels, top: int = 10) -> np.ndarray:
+    """The `top` best gallery indices of each query by the same rules, (Q, top) int64; -1 where fewer are left."""
+    similarity = (query @ gallery.T).cpu().numpy()
+    same = (of_query.pid[:, None] == of_gallery.pid) & (of_query.camid[:, None] == of_gallery.camid)
+    similarity[same | (of_gallery.pid == -1)] = -np.inf
+    order = np.argsort(-similarity, axis=1, kind="stable")[:, :top]
+    return np.where(np.isinf(np.take_along_axis(similarity, order, 1)), -1, order)
+
+
+@torch.no_grad()
+def extract(encoder: Encoder, images: Images, domain: int = -1, size: int = 128) -> Tensor:
+    """Retrieval features of all images by the encoder in eval mode, (N, D) unit norm, on its device.
+
+    Args:
+        encoder: its mode is restored afterwards.
+        images: the pictures.
+        domain: whose normalisation statistics to use; -1 the last, which is the target's.
+        size: images at a time.
+    """
+    was_training, device = encoder.training, next(encoder.parameters()).device
+    encoder.eval()
+    parts = np.split(np.arange(len(images)), range(size, len(images), size))
+    found = [encoder.features(to_tensor(pictures, device), domain) for pictures in images.stream(parts)]
+    encoder.train(was_training)
+    return torch.cat(found)
+
+
+def fuse(features: Sequence[Tensor], shares: Sequence[float]) -> Tensor:
+    """Concatenates sqrt(share) f for retrieval, so that inner products are weighted means of the models' own.
+
+    SMCR eq. 16 averages identity logits, which mean nothing to identities that were never trained; this is what we
+    retrieve by in its place.
+
+    Args:
+        features: (N, D) unit norm, of each model.
+        shares: weights of the models, of sum 1.
+    """
+    return torch.cat([share**0.5 * one for share, one in zip(shares, features, strict=True)], 1)
+
+
+def purity(label: np.ndarray, pid: np.ndarray) -> float:
+    """Share of clustered images whose identity is their cluster's commonest: a diagnosis with true identities.
+
+    Args:
+        label: (N,) pseudo-labels, negative = alone.
+        pid: (N,) true identities.
+    """
+    inside = label >= 0
+    if not inside.any():
+        return float("nan")
+    pairs, count = np.unique(np.stack([label[inside], pid[inside]]), axis=1, return_counts=True)
+    commonest = np.zeros(label.max() + 1, np.int64)
+    np.maximum.at(commonest, pairs[0], count)
+    return float(commonest.sum() / inside.sum())
+
+
+class Truth:
+    """A target's identities, behind the two doors that they may be seen through: `score` and `diagnose`.
+
+    Args:
+        dataset: the target.
+        height, width: input size of the encoders.
+    """
+
+    def __init__(self, dataset: Dataset, height: int, width: int) -> None:
+        self._dataset, self._pid = dataset, np.empty(0, np.int64)
+        query, gallery = dataset.split("query"), dataset.split("gallery")
+        self.crops = {"query": query, "gallery": gallery}
+        self._images = Images(query, height, width), Images(gallery, height, width)
+        self._labels = Labels(query.pid, query.camid), Labels(gallery.pid, gallery.camid)
+
+    def features(self, encoder: Encoder) -> Pair:
+        """Retrieval features of query and gallery by the encoder's last domain."""
+        query, gallery = (extract(encoder, images) for images in self._images)
+        return query, gallery
+
+    def score(self, features: Pair) -> Retrieval:
+        """CMC and mAP of these features of query and gallery."""
+        return evaluate(*features, *self._labels)
+
+    def rank_list(self, features: Pair, queries: np.ndarray, top: int = 10) -> tuple[np.ndarray, np.ndarray]:
+        """Best gallery indices of some queries, (len(queries), top), -1 = none left; and which of them are right."""
+        query, gallery = features
+        mine, others = self._labels
+        some = Labels(mine.pid[queries], mine.camid[queries])
+        order = ranking(query[torch.from_numpy(queries)], gallery, some, others, top)
+        return order, (others.pid[order] == some.pid[:, None]) & (order >= 0)
+
+    def diagnose(self, label: np.ndarray) -> float:
+        """Purity of pseudo-labels of the target's training images, in the order of `datasets.unlabelled`."""
+        if not len(self._pid):
+            crops = self._dataset.split("train")
+            self._pid = crops.pid[image_order(crops)]
+        return purity(label, self._pid)
+
+
+def score_rows(rows: Rows, encoders: Mapping[str, Encoder], truth: Truth) -> dict[str, tuple[Retrieval, Pair]]:
+    """Figures and features of every row, each encoder being run once.
+
+    Args:
+        rows: by the row's name, the encoders that it fuses and their shares.
+        encoders: by name.
+        truth: the target's.
+    """
+    features = {name: truth.features(encoders[name]) for name in {name for row in rows.values() for name in row}}
+    scored = {}
+    for row, shares in rows.items():
+        sides = zip(*(features[name] for name in shares), strict=True)
+        query, gallery = (fuse(side, list(shares.values())) for side in sides)
+        scored[row] = truth.score((query, gallery)), (query, gallery)
+    return scored
+
+
+def table(figures: Mapping[str, Mapping[str, float]]) -> str:
+    """Figures in per cent as lines of text, a row each."""
+    names = ("mAP", *(f"rank{k}" for k in RANKS))
+    width = max(map(len, figures))
+    lines = [f"{'':{width}}  " + "  ".join(f"{name:>6}" for name in names)]
+    lines += [f"{row:{width}}  " + "  ".join(f"{one[name]:6.1f}" for name in names) for row, one in figures.items()]
+    return "\n".join(lines)

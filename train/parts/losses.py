@@ -1,0 +1,101 @@
+"""Losses. Each is a mean over the batch, in the notation of the paper it comes from; teachers are never differentiated."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def cross_entropy(logits: Tensor, target: Tensor, smoothing: float = 0.1) -> Tensor:
+    """Cross-entropy against one-hot targets mixed with the uniform distribution.
+
+    Args:
+        logits: (N, C).
+        target: classes (N,) int64.
+        smoothing: share of the uniform distribution, 0 to 1.
+    """
+    return F.cross_entropy(logits, target, label_smoothing=smoothing)
+
+
+def euclidean(features: Tensor) -> Tensor:
+    """Pairwise Euclidean distances of (N, D), as (N, N); the gradient at distance zero is zero, not infinite."""
+    norms = features.pow(2).sum(1)
+    squared = norms[:, None] + norms[None, :] - 2 * features @ features.T
+    return squared.clamp_min(1e-12).sqrt()
+
+
+def hardest_pairs(distance: Tensor, label: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The farthest other image of an anchor's label and the nearest image of any other label.
+
+    Args:
+        distance: (N, N).
+        label: (N,) int64.
+
+    Returns:
+        anchors, positives and negatives, (A,) indices each. Anchors without another positive or without a negative
+        are left out, so A may be 0.
+    """
+    same = label[:, None] == label[None, :]
+    other = same & ~torch.eye(len(label), dtype=torch.bool, device=label.device)
+    positive = distance.detach().masked_fill(~other, -torch.inf).argmax(1)
+    negative = distance.detach().masked_fill(same, torch.inf).argmin(1)
+    anchors = torch.nonzero(other.any(1) & (~same).any(1)).squeeze(1)
+    return anchors, positive[anchors], negative[anchors]
+
+
+def triplet_hinge(features: Tensor, label: Tensor, margin: float = 0.3) -> Tensor:
+    """Batch-hard triplet loss: mean over anchors of max(0, d+ - d- + margin); zero where no anchor has a pair."""
+    distance = euclidean(features)
+    anchors, positives, negatives = hardest_pairs(distance, label)
+    if not len(anchors):
+        return features.sum() * 0
+    return F.relu(distance[anchors, positives] - distance[anchors, negatives] + margin).mean()
+
+
+def soft_softmax_triplet(student: Tensor, teacher: Tensor, label: Tensor) -> Tensor:
+    """Collaborative triplet loss, SMCR eq. 13-15, as a cross-entropy of two softmaxes over (d+, d-).
+
+    As printed, eq. 14 is no distribution. We take S = softmax(d+, d-) and both of its terms, with the teacher's S as the
+    target: -(S_t[+] log S_s[+] + S_t[-] log S_s[-]). Pairs are mined on the student and the teacher is read at the same
+    pairs.
+
+    Args:
+        student: features (N, D) that learn.
+        teacher: features (N, D') of the other branch's mean encoder; detached.
+        label: (N,) int64. Anchors without another positive are left out.
+    """
+    mine, theirs = euclidean(student), euclidean(teacher.detach())
+    anchors, positives, negatives = hardest_pairs(mine, label)
+    if not len(anchors):
+        return student.sum() * 0
+    pairs = torch.stack([mine[anchors, positives], mine[anchors, negatives]], 1)
+    wanted = torch.stack([theirs[anchors, positives], theirs[anchors, negatives]], 1)
+    return -(wanted.softmax(1) * pairs.log_softmax(1)).sum(1).mean()
+
+
+def memory_contrastive(features: Tensor, entries: Tensor, target: Tensor, temperature: float) -> Tensor:
+    """Contrast against a memory, SMCR eq. 4-5 and 9-10: softmax over all classes of <f, y_j> / tau.
+
+    Args:
+        features: (N, D), unit norm.
+        entries: (C, D), a row per class; not differentiated.
+        target: class of each feature, (N,) int64.
+        temperature: tau.
+    """
+    return F.cross_entropy(features @ entries.detach().T / temperature, target)
+
+
+def least_squares(verdict: Tensor, real: bool) -> Tensor:
+    """LSGAN: mean squared distance of a discriminator's verdict from 1 (real) or 0 (made)."""
+    return (verdict - float(real)).pow(2).mean()
+
+
+def siamese_contrastive(left: Tensor, right: Tensor, same: bool, margin: float = 2.0) -> Tensor:
+    """SPGAN's pair loss: squared distance where the pair is alike, squared shortfall from the margin where it is not.
+
+    Args:
+        left, right: features (N, D), paired row by row.
+        same: whether the rows are alike.
+        margin: Euclidean distance that unlike pairs should keep.
+    """
+    distance = (left - right).pow(2).sum(1).clamp_min(1e-12).sqrt()
+    return distance.pow(2).mean() if same else F.relu(margin - distance).pow(2).mean()

@@ -1,0 +1,196 @@
+"""report.html of a run: one file with everything in it, readable without a network, every name escaped."""
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from opengspr.files import write_whole
+from train.parts.charts import line_chart
+from train.parts.data import Images
+from train.parts.evaluation import RANKS, Pair, Retrieval, Truth
+
+PICTURE = (48, 96)  # width and height in pixels
+SHOWN_QUERIES = 5  # easy ones, and as many hard ones
+SHEET_COLUMNS = 12
+
+STYLE = """
+:root { color-scheme: light dark; --ink: #1d2329; --soft: #66707a; --line: #d8dde2; --page: #fbfbfa; --card: #fff;
+  --good: #16803c; --bad: #c8321f; --c0: #2563a8; --c1: #d9730d; --c2: #16803c; --c3: #8a3ea8; --c4: #b3293e; --c5: #5f6b76; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e4e7ea; --soft: #98a2ac; --line: #3a4149; --page: #15181b;
+  --card: #1d2125; --good: #4ac573; --bad: #ff6b57; --c0: #6fb0f2; --c1: #f5a354; --c2: #4ac573; --c3: #c98be0;
+  --c4: #f08295; --c5: #a9b3bd; } }
+* { box-sizing: border-box; }
+body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--page); max-width: 62rem;
+  margin: 0 auto; padding: 2rem 1.2rem 4rem; }
+h1 { font-size: 1.6rem; margin: 0 0 .2rem; } h2 { font-size: 1.15rem; margin: 2.4rem 0 .6rem; }
+p { max-width: 46rem; } .soft, figcaption, .legend { color: var(--soft); } .soft { font-size: .9rem; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+th, td { padding: .3rem .9rem .3rem 0; text-align: right; border-bottom: 1px solid var(--line); }
+th:first-child, td:first-child { text-align: left; padding-right: 2rem; } th { color: var(--soft); font-weight: 500; }
+tr.main td { font-weight: 650; } .wide { overflow-x: auto; }
+.charts { display: flex; flex-wrap: wrap; gap: 1.2rem; }
+figure { margin: 0; } .chart { flex: 1 1 20rem; max-width: 29rem; background: var(--card); border: 1px solid var(--line);
+  border-radius: 6px; padding: .7rem .8rem; }
+figcaption { font-size: .9rem; } svg { width: 100%; height: auto; display: block; }
+svg text { font-size: 11px; fill: var(--soft); } .grid { stroke: var(--line); }
+polyline { fill: none; stroke-width: 1.8; } .legend { font-size: .82rem; display: flex; flex-wrap: wrap; gap: .2rem .9rem; }
+.legend i { display: inline-block; width: .9rem; height: 3px; margin-right: .35rem; vertical-align: middle; }
+.ranks { display: flex; gap: 4px; margin: .35rem 0; align-items: flex-start; }
+.ranks img { width: 48px; height: 96px; display: block; border: 3px solid transparent; border-radius: 3px; }
+.ranks .query { margin-right: 12px; } .ranks .query img { border-color: var(--soft); }
+.good img { border-color: var(--good); } .bad img { border-color: var(--bad); border-style: dashed; }
+.sheet { display: grid; grid-template-columns: auto repeat(12, 48px); gap: 3px 4px; align-items: center; overflow-x: auto; }
+.sheet img { width: 48px; height: 96px; border-radius: 3px; display: block; }
+details summary { cursor: pointer; color: var(--soft); } pre { white-space: pre-wrap; font-size: .85rem; }
+""" + "".join(
+    f"polyline.c{i} {{ stroke: var(--c{i}); }} circle.c{i} {{ fill: var(--c{i}); }} i.c{i} {{ background: var(--c{i}); }}\n"
+    for i in range(6)
+)
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """Pictures before and after translation, (N, H, W, 3) uint8 each, in the same order."""
+
+    title: str
+    before: np.ndarray
+    after: np.ndarray
+
+
+def sheet(title: str, before: Images, after: Images) -> Sheet:
+    """A sheet of some pictures, evenly chosen."""
+    chosen = np.unique(np.linspace(0, len(before) - 1, SHEET_COLUMNS).astype(int)).tolist()
+    return Sheet(title, before.__getitems__(chosen), after.__getitems__(chosen))
+
+
+def write(
+    folder: Path,
+    title: str,
+    scored: Mapping[str, tuple[Retrieval, Pair]],
+    main_row: str,
+    truth: Truth,
+    sheets: Sequence[Sheet],
+    histories: Sequence[Path],
+    notes: Sequence[str],
+) -> Path:
+    """Writes report.html into a run's folder.
+
+    Args:
+        folder: of the run.
+        title: its heading.
+        scored: figures and features of each row of the table, the first being what others are compared with.
+        main_row: the row that is the method's answer; its rank lists are shown.
+        truth: the target's crops and identities.
+        sheets: of the translators.
+        histories: files metrics.jsonl of the stages, in order.
+        notes: sentences under the table.
+    """
+    body = [f"<h1>{escape(title)}</h1>", f'<p class="soft">{escape(str(folder))}</p>', _table(scored, main_row)]
+    body += [f'<p class="soft">{escape(note)}</p>' for note in notes]
+    body.append(_curves([json.loads(line) for path in histories if path.exists() for line in path.read_text().splitlines()]))
+    body.append(_rank_lists(*scored[main_row], main_row, truth))
+    body += [_sheet(sheet) for sheet in sheets]
+    for name, label in (("config.yaml", "Settings"), ("env.json", "Made with")):
+        if (folder / name).exists():
+            text = escape((folder / name).read_text())
+            body.append(f"<h2>{label}</h2><details><summary>{name}</summary><pre>{text}</pre></details>")
+    page = (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(title)}</title><style>{STYLE}</style></head><body>{''.join(body)}</body></html>\n"
+    )
+    write_whole(folder / "report.html", page.encode())
+    return folder / "report.html"
+
+
+def _table(scored: Mapping[str, tuple[Retrieval, Pair]], main_row: str) -> str:
+    names = {"mAP": "mAP", **{f"rank{k}": f"Rank-{k}" for k in RANKS}}
+    start = next(iter(scored.values()))[0].figures["mAP"]
+    rows = []
+    for row, (one, _) in scored.items():
+        cells = "".join(f"<td>{one.figures[name]:.1f}</td>" for name in names)
+        gain = one.figures["mAP"] - start
+        mark = ' class="main"' if row == main_row else ""
+        rows.append(f"<tr{mark}><td>{escape(row)}</td>{cells}<td>{gain:+.1f}</td></tr>")
+    head = "".join(f"<th>{name}</th>" for name in names.values())
+    return (
+        f'<h2>Result on the target, per cent</h2><div class="wide"><table><tr><th></th>{head}<th>gain, mAP</th></tr>'
+        f"{''.join(rows)}</table></div>"
+    )
+
+
+def _curves(history: Sequence[Mapping[str, Any]]) -> str:
+    """Charts of losses by stage, figures by epoch, and the pseudo-labels' diagnosis."""
+    charts, stages = [], list(dict.fromkeys(line["stage"] for line in history))
+    for stage in stages:
+        lines = [line for line in history if line["stage"] == stage]
+        keys = list(dict.fromkeys(key for line in lines for key in line if key not in ("stage", "epoch")))
+
+        def curve(key: str, lines: Sequence[Mapping[str, Any]] = lines) -> list[tuple[float, float]]:
+            return [(line["epoch"], line[key]) for line in lines if key in line]
+
+        diagnosis = {"_clusters": "clusters", "_alone": "images in no cluster", "_purity": "purity"}
+        figures = [key for key in keys if key.endswith(" mAP")]
+        losses = [key for key in keys if key not in figures and not key.endswith(("_eps", "_dropped", *diagnosis))]
+        charts.append(line_chart(f"{stage}: losses", {key: curve(key) for key in losses}))
+        charts.append(line_chart(f"{stage}: mAP on the target, per cent", {key[:-4]: curve(key) for key in figures}))
+        for ending, meaning in diagnosis.items():
+            found = {key.removesuffix(ending): curve(key) for key in keys if key.endswith(ending)}
+            charts.append(line_chart(f"{stage}, diagnosis: {meaning}", found))
+    told = (
+        "Each point is an epoch. Nothing was chosen by the curves marked as diagnosis or by mAP: the result is the last "
+        "epoch's. Purity compares pseudo-labels with true identities, which training never sees."
+    )
+    return f'<h2>Training</h2><p class="soft">{told}</p><div class="charts">{"".join(charts)}</div>'
+
+
+def _rank_lists(found: Retrieval, features: Pair, row: str, truth: Truth) -> str:
+    """Ten best answers to easy and to hard queries."""
+    answered = np.flatnonzero(found.rank > 0)
+    order = answered[np.argsort(-found.precision[answered], kind="stable")]
+    spread = np.unique(np.linspace(0, len(order) // 2, SHOWN_QUERIES).astype(int))
+    easy, hard = order[spread], order[::-1][: min(SHOWN_QUERIES, len(order) // 2)].copy()
+    parts = [
+        f"<h2>Rank lists of {escape(row)}</h2>"
+        '<p class="soft">Left the query, then its ten best answers from other cameras. Green, solid: the same person. '
+        "Red, dashed: someone else.</p>"
+    ]
+    for name, queries in (("Easier half, evenly chosen", easy), ("The hardest", hard)):
+        if not len(queries):
+            continue
+        best, right = truth.rank_list(features, queries)
+        parts.append(f"<h3>{name}</h3>")
+        for query, answers, good in zip(queries, best, right, strict=True):
+            cells = [f'<div class="query">{_picture(truth.crops["query"].image(int(query)))}</div>']
+            for answer, fits in zip(answers, good, strict=True):
+                if answer >= 0:
+                    picture = _picture(truth.crops["gallery"].image(int(answer)))
+                    cells.append(f'<div class="{"good" if fits else "bad"}">{picture}</div>')
+            precision = f"AP {100 * found.precision[query]:.0f} %, first match at {found.rank[query]}"
+            parts.append(f'<div class="wide"><div class="ranks" title="{precision}">{"".join(cells)}</div></div>')
+    return "".join(parts)
+
+
+def _sheet(sheet: Sheet) -> str:
+    """Pictures above their translations."""
+    rows = []
+    for name, pictures in (("before", sheet.before), ("after", sheet.after)):
+        filled = [f"<span>{_picture(pictures[i])}</span>" for i in range(len(pictures))]
+        filled += ["<span></span>"] * (SHEET_COLUMNS - len(pictures))
+        rows.append(f'<span class="soft">{name}</span>{"".join(filled)}')
+    return f'<h2>{escape(sheet.title)}</h2><div class="sheet">{"".join(rows)}</div>'
+
+
+def _picture(picture: np.ndarray) -> str:
+    """A small JPEG inside the page."""
+    stream = BytesIO()
+    ImageOps.pad(Image.fromarray(picture), (2 * PICTURE[0], 2 * PICTURE[1])).save(stream, "JPEG", quality=70)
+    return f'<img alt="" src="data:image/jpeg;base64,{base64.b64encode(stream.getvalue()).decode()}">'
