@@ -10,7 +10,6 @@ import numpy as np
 import yaml
 
 from opengspr import UserError
-
 from scenes.setpieces import SET_PIECES, Mesh
 
 FOLDER = Path(__file__).parent / "places"
@@ -29,7 +28,8 @@ class Viewpoint:
 
 @dataclass(frozen=True)
 class Place:
-    """Attributes: region, the walkable polygon (P, 2) m; routes, polylines inside it; pieces, set pieces as the YAML has them; lamps, indoor light
+    """Attributes: region, the walkable polygon (P, 2) m; routes, polylines inside it; pieces, set pieces as the YAML
+    has them; lamps, indoor light
     as (x, y, z, watts); walkers, fewest and most at a time."""
 
     name: str
@@ -54,7 +54,11 @@ def _check_keys(path: Path, where: str, got: dict, known: list[str]) -> None:
     for key in got:
         if key not in known:
             near = difflib.get_close_matches(str(key), known, 1)
-            raise _refuse(path, f"{where}: unknown key {key!r}" + (f", did you mean {near[0]!r}?" if near else f"; known: {', '.join(known)}"))
+            raise _refuse(
+                path,
+                f"{where}: unknown key {key!r}"
+                + (f", did you mean {near[0]!r}?" if near else f"; known: {', '.join(known)}"),
+            )
 
 
 @lru_cache(maxsize=64)
@@ -73,7 +77,9 @@ def load_place(name: str) -> Place:
         kind = piece.get("kind")
         if kind not in SET_PIECES:
             raise _refuse(path, f"unknown set piece {kind!r}; known: {', '.join(SET_PIECES)}")
-        _check_keys(path, kind, piece, ["kind", "at", "turn", *list(inspect.signature(SET_PIECES[kind]).parameters)[1:]])
+        _check_keys(
+            path, kind, piece, ["kind", "at", "turn", *list(inspect.signature(SET_PIECES[kind]).parameters)[1:]]
+        )
     viewpoints = []
     for k, view in enumerate(raw["viewpoints"]):
         _check_keys(path, f"viewpoint {k}", view, ["at", "look", "focal_mm"])
@@ -108,7 +114,8 @@ def inside(point: np.ndarray, polygon: np.ndarray) -> bool:
 
 
 def build_place(place: Place, random: np.random.Generator) -> list[Mesh]:
-    """The meshes of a place, in its own coordinates. The generator decides colours, patterns and small shapes, so one place can look
+    """The meshes of a place, in its own coordinates. The generator decides colours, patterns and small shapes, so one
+    place can look
     different from world to world."""
     out = []
     for piece in place.pieces:

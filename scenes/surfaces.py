@@ -8,8 +8,10 @@ from collections.abc import Callable
 import numpy as np
 
 METRES = {
-    "paving": 3.2, "asphalt": 6.0, "tiles": 2.4, "grass": 4.0, "brick": 3.0, "plaster": 5.0, "facade": 12.0, "shops": 12.0,
-    "wood": 1.6, "foliage": 2.0, "bark": 1.0, "metal": 2.0, "stone": 2.5, "panels": 3.6, "goods": 3.0, "carpet": 3.0, "ceiling": 3.6, "poster": 1.0, "glass": 4.0,
+    "paving": 3.2, "asphalt": 6.0, "tiles": 2.4, "grass": 4.0, "brick": 3.0, "plaster": 5.0, "facade": 12.0, "shops":
+    12.0,
+    "wood": 1.6, "foliage": 2.0, "bark": 1.0, "metal": 2.0, "stone": 2.5, "panels": 3.6, "goods": 3.0, "carpet": 3.0,
+    "ceiling": 3.6, "poster": 1.0, "glass": 4.0,
 }  # fmt: skip
 
 
@@ -36,7 +38,9 @@ def _tint(random: np.random.Generator, base: tuple[float, float, float], spread:
     return np.clip(np.array(base) * (1 + random.normal(0, spread)) + random.normal(0, spread / 6, 3), 0.02, 0.95)
 
 
-def _bricks(random: np.random.Generator, size: int, rows: int, columns: int, joint: float, stagger: float) -> tuple[np.ndarray, np.ndarray]:
+def _bricks(
+    random: np.random.Generator, size: int, rows: int, columns: int, joint: float, stagger: float
+) -> tuple[np.ndarray, np.ndarray]:
     """Value of each slab (size, size), roughly -1 to 1, and the joints' mask."""
     y, x = np.mgrid[0:size, 0:size] / size
     row = (y * rows).astype(int)
@@ -48,7 +52,9 @@ def _bricks(random: np.random.Generator, size: int, rows: int, columns: int, joi
 
 
 def paving(random: np.random.Generator, size: int = 512) -> np.ndarray:
-    base = _tint(random, [(0.55, 0.53, 0.5), (0.47, 0.42, 0.38), (0.6, 0.57, 0.5), (0.42, 0.43, 0.45)][random.integers(4)])
+    base = _tint(
+        random, [(0.55, 0.53, 0.5), (0.47, 0.42, 0.38), (0.6, 0.57, 0.5), (0.42, 0.43, 0.45)][random.integers(4)]
+    )
     rows = int(random.choice([4, 6, 8, 12]))
     slab, joint = _bricks(random, size, rows, int(random.choice([4, 6, 8])), 0.035, float(random.choice([0, 0.5])))
     value = 1 + 0.07 * slab + 0.05 * noise(random, size, 6) + 0.03 * random.normal(size=(size, size))
@@ -61,7 +67,9 @@ def asphalt(random: np.random.Generator, size: int = 512) -> np.ndarray:
 
 
 def tiles(random: np.random.Generator, size: int = 512) -> np.ndarray:
-    base = _tint(random, [(0.72, 0.7, 0.66), (0.5, 0.48, 0.45), (0.62, 0.55, 0.45), (0.8, 0.8, 0.78)][random.integers(4)])
+    base = _tint(
+        random, [(0.72, 0.7, 0.66), (0.5, 0.48, 0.45), (0.62, 0.55, 0.45), (0.8, 0.8, 0.78)][random.integers(4)]
+    )
     n = int(random.choice([2, 4, 6]))
     slab, joint = _bricks(random, size, n, n, 0.015, 0.0)
     y, x = (np.mgrid[0:size, 0:size] / size * n).astype(int)
@@ -120,30 +128,58 @@ def shops(random: np.random.Generator, size: int = 768) -> np.ndarray:
         sign = (u > a) & (u < b) & (v > 0.06) & (v < 0.22)
         window = (u > a) & (u < b) & (v > 0.26) & (v < 0.92)
         door = window & (u > a + 0.19) & (u < a + 0.27)
-        glow = np.array([0.34, 0.31, 0.26]) * random.uniform(0.5, 1.5) + 0.16 * noise(random, size, 12, 2)[..., None] * [1, 0.8, 0.6]
+        glow = np.array([0.34, 0.31, 0.26]) * random.uniform(0.5, 1.5) + 0.16 * noise(random, size, 12, 2)[
+            ..., None
+        ] * [1, 0.8, 0.6]
         wall[window] = np.clip(glow, 0.03, 0.9)[window]
         shelf = window & ((v * 9 % 1) < 0.06)
         wall[shelf] = [0.25, 0.22, 0.2]
         wall[door] = [0.12, 0.13, 0.15]
-        wall[window & ((np.abs(u - a) < 0.006) | (np.abs(u - b) < 0.006) | (np.abs(u - a - 0.19) < 0.004) | (np.abs(u - a - 0.27) < 0.004))] = 0.15
-        colour = np.array([[0.6, 0.12, 0.12], [0.1, 0.25, 0.5], [0.1, 0.4, 0.25], [0.85, 0.65, 0.15], [0.12, 0.12, 0.13], [0.8, 0.78, 0.74]][random.integers(6)])
+        wall[
+            window
+            & (
+                (np.abs(u - a) < 0.006)
+                | (np.abs(u - b) < 0.006)
+                | (np.abs(u - a - 0.19) < 0.004)
+                | (np.abs(u - a - 0.27) < 0.004)
+            )
+        ] = 0.15
+        colour = np.array(
+            [
+                [0.6, 0.12, 0.12],
+                [0.1, 0.25, 0.5],
+                [0.1, 0.4, 0.25],
+                [0.85, 0.65, 0.15],
+                [0.12, 0.12, 0.13],
+                [0.8, 0.78, 0.74],
+            ][random.integers(6)]
+        )
         wall[sign] = colour
-        letters = sign & (np.abs(v - 0.14) < 0.032) & ((u * 60 + 0.3 * np.sin(u * 300)) % 1 < 0.55) & (np.abs(u - (a + b) / 2) < random.uniform(0.05, 0.12))
+        letters = (
+            sign
+            & (np.abs(v - 0.14) < 0.032)
+            & ((u * 60 + 0.3 * np.sin(u * 300)) % 1 < 0.55)
+            & (np.abs(u - (a + b) / 2) < random.uniform(0.05, 0.12))
+        )
         wall[letters] = 0.95 if colour.mean() < 0.5 else 0.1
     return _picture(wall)
 
 
 def wood(random: np.random.Generator, size: int = 256) -> np.ndarray:
-    y, x = np.mgrid[0:size, 0:size] / size
+    _y, x = np.mgrid[0:size, 0:size] / size
     grain = np.sin(2 * np.pi * (6 * x + 0.15 * noise(random, size, 3, 2)))
     planks = ((x * 8).astype(int) * 7 % 5) / 5
     value = 1 + 0.08 * grain + 0.12 * (planks - 0.4) - 0.4 * ((x * 8) % 1 < 0.03)
-    return _picture(_tint(random, [(0.5, 0.34, 0.2), (0.36, 0.23, 0.14), (0.66, 0.5, 0.32)][random.integers(3)]) * value[..., None])
+    return _picture(
+        _tint(random, [(0.5, 0.34, 0.2), (0.36, 0.23, 0.14), (0.66, 0.5, 0.32)][random.integers(3)]) * value[..., None]
+    )
 
 
 def foliage(random: np.random.Generator, size: int = 256) -> np.ndarray:
     value = 1 + 0.28 * noise(random, size, 10, 3) + 0.14 * random.normal(size=(size, size))
-    return _picture(_tint(random, [(0.17, 0.26, 0.09), (0.24, 0.3, 0.1), (0.14, 0.22, 0.12)][random.integers(3)]) * value[..., None])
+    return _picture(
+        _tint(random, [(0.17, 0.26, 0.09), (0.24, 0.3, 0.1), (0.14, 0.22, 0.12)][random.integers(3)]) * value[..., None]
+    )
 
 
 def bark(random: np.random.Generator, size: int = 128) -> np.ndarray:
@@ -153,7 +189,10 @@ def bark(random: np.random.Generator, size: int = 128) -> np.ndarray:
 
 def metal(random: np.random.Generator, size: int = 128) -> np.ndarray:
     value = 1 + 0.04 * noise(random, size, 4, 3)
-    return _picture(_tint(random, [(0.15, 0.16, 0.17), (0.45, 0.46, 0.48), (0.12, 0.2, 0.17)][random.integers(3)]) * value[..., None])
+    return _picture(
+        _tint(random, [(0.15, 0.16, 0.17), (0.45, 0.46, 0.48), (0.12, 0.2, 0.17)][random.integers(3)])
+        * value[..., None]
+    )
 
 
 def stone(random: np.random.Generator, size: int = 512) -> np.ndarray:
@@ -165,7 +204,9 @@ def stone(random: np.random.Generator, size: int = 512) -> np.ndarray:
 
 def panels(random: np.random.Generator, size: int = 256) -> np.ndarray:
     slab, joint = _bricks(random, size, 2, 3, 0.015, 0.0)
-    base = _tint(random, [(0.72, 0.72, 0.7), (0.6, 0.62, 0.66), (0.68, 0.6, 0.48), (0.5, 0.56, 0.52)][random.integers(4)])
+    base = _tint(
+        random, [(0.72, 0.72, 0.7), (0.6, 0.62, 0.66), (0.68, 0.6, 0.48), (0.5, 0.56, 0.52)][random.integers(4)]
+    )
     return _picture(base * np.where(joint, 0.7, 1 + 0.025 * slab + 0.02 * noise(random, size, 4))[..., None])
 
 
@@ -189,7 +230,9 @@ def goods(random: np.random.Generator, size: int = 512) -> np.ndarray:
 
 def carpet(random: np.random.Generator, size: int = 256) -> np.ndarray:
     value = 1 + 0.05 * noise(random, size, 5) + 0.07 * random.normal(size=(size, size))
-    return _picture(_tint(random, [(0.3, 0.32, 0.38), (0.42, 0.2, 0.2), (0.35, 0.33, 0.3)][random.integers(3)]) * value[..., None])
+    return _picture(
+        _tint(random, [(0.3, 0.32, 0.38), (0.42, 0.2, 0.2), (0.35, 0.33, 0.3)][random.integers(3)]) * value[..., None]
+    )
 
 
 def ceiling(random: np.random.Generator, size: int = 256) -> np.ndarray:
@@ -222,5 +265,25 @@ def glass(random: np.random.Generator, size: int = 256) -> np.ndarray:
 
 SURFACES: dict[str, Callable[..., np.ndarray]] = {
     f.__name__: f
-    for f in (paving, asphalt, tiles, grass, brick, plaster, facade, shops, wood, foliage, bark, metal, stone, panels, goods, carpet, ceiling, poster, glass)
+    for f in (
+        paving,
+        asphalt,
+        tiles,
+        grass,
+        brick,
+        plaster,
+        facade,
+        shops,
+        wood,
+        foliage,
+        bark,
+        metal,
+        stone,
+        panels,
+        goods,
+        carpet,
+        ceiling,
+        poster,
+        glass,
+    )
 }

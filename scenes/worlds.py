@@ -5,6 +5,7 @@ A world is one capture. `GROUPS` names sets of worlds that belong together and a
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import yaml
@@ -20,17 +21,18 @@ KEYS = "about people seed quality wardrobe split in_turn cameras_at_once rounds 
 
 @dataclass(frozen=True)
 class WorldCamera:
-    """Attributes: camid; place; viewpoint; traits, pairs of a field of `synth.develop.Traits` and its value."""
+    """Attributes: camid; place; viewpoint; traits, fields of `synth.develop.Traits`."""
 
     camid: int
     place: str
     viewpoint: int
-    traits: tuple[tuple[str, float], ...] = ()
+    traits: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class World:
-    """Attributes: people and quality, defaults of the command; wardrobe; split, shares of the people; in_turn, whether a place's cameras shoot one
+    """Attributes: people and quality, defaults of the command; wardrobe; split, shares of the people; in_turn,
+    whether a place's cameras shoot one
     group after another (as GSPR's viewpoints do) or all at every instant; lights, (weather, hour, share) outdoors."""
 
     name: str
@@ -86,7 +88,7 @@ def load_world(name: str) -> World:
     cameras: list[WorldCamera] = []
     for entry in raw["cameras"]:
         load_place(entry["place"])
-        traits = tuple(entry.get("traits", {}).items())
+        traits = dict(entry.get("traits", {}))
         views = entry["viewpoints"] if "viewpoints" in entry else [entry["viewpoint"]]
         camid = len({camera.camid for camera in cameras})
         cameras += [WorldCamera(camid, entry["place"], int(view), traits) for view in views]

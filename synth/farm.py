@@ -44,7 +44,8 @@ class Worker:
         self.process = context.Process(target=_work, args=(child, cores[number % len(cores)], log), daemon=True)
         self.process.start()
         child.close()
-        self.number, self.job, self.shots, self.deadline, self.units = number, None, 0, float("inf"), 0
+        self.number, self.shots, self.deadline, self.units = number, 0, float("inf"), 0
+        self.job: Job | None = None
 
     def give(self, job: Job) -> None:
         self.job, self.shots = job, 0
@@ -67,7 +68,8 @@ def render(jobs: list[Job], workers: int, logs: Path, title: str) -> dict[str, s
         The units set aside after `TRIES` failures, with the last reason.
     """
     output_folder(logs)
-    waiting, tries, failed = deque(jobs), dict.fromkeys((job.unit.name for job in jobs), 0), {}
+    waiting, tries = deque(jobs), dict.fromkeys((job.unit.name for job in jobs), 0)
+    failed: dict[str, str] = {}
     running: list[Worker] = []
     bar = tqdm(total=sum(job.unit.shots for job in jobs), desc=title, unit="shot", disable=not sys.stderr.isatty())
     try:
@@ -81,7 +83,7 @@ def render(jobs: list[Job], workers: int, logs: Path, title: str) -> dict[str, s
                 reason = _listen(worker, bar) if worker.link in ready else None
                 if reason is None and time.monotonic() > worker.deadline:
                     reason = "it hung"
-                if reason is not None:  # died, hung or failed
+                if reason is not None and worker.job is not None:  # died, hung or failed
                     running.remove(worker)
                     worker.stop()
                     _again(worker.job, reason, tries, waiting, failed, bar, worker.shots)
@@ -96,7 +98,7 @@ def render(jobs: list[Job], workers: int, logs: Path, title: str) -> dict[str, s
 
 def _next(worker: Worker, waiting: deque, running: list[Worker]) -> None:
     """Gives a free worker its next job; retires it when there is none or it has grown."""
-    if waiting and worker.units < RECYCLE_UNITS and _rss_mib(worker.process.pid) < RECYCLE_MIB:
+    if waiting and worker.units < RECYCLE_UNITS and _rss_mib(worker.process.pid or 0) < RECYCLE_MIB:
         worker.give(waiting.popleft())
     else:
         running.remove(worker)
@@ -113,13 +115,15 @@ def _listen(worker: Worker, bar: tqdm) -> str | None:
     if kind == "shot":
         worker.shots += 1
         bar.update()
-    elif kind == "done":
+    elif kind == "done" and worker.job is not None:
         bar.update(worker.job.unit.shots - worker.shots)
         worker.job, worker.units, worker.deadline = None, worker.units + 1, float("inf")
     return text if kind == "failed" else None
 
 
-def _again(job: Job, reason: str, tries: dict[str, int], waiting: deque, failed: dict[str, str], bar: tqdm, shots: int) -> None:
+def _again(
+    job: Job, reason: str, tries: dict[str, int], waiting: deque, failed: dict[str, str], bar: tqdm, shots: int
+) -> None:
     name = job.unit.name
     tries[name] += 1
     bar.update(-shots)

@@ -6,7 +6,8 @@ import numpy as np
 def silhouette(pixels: np.ndarray, faces: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Which pixel centres a projected mesh covers, seen through everything in front of it.
 
-    Triangles are sorted into classes by the size of their bounding box and each class is tested as one array, so small triangles (all of
+    Triangles are sorted into classes by the size of their bounding box and each class is tested as one array, so
+    small triangles (all of
     a person's, at re-ID sizes) cost next to nothing.
 
     Args:
@@ -43,9 +44,14 @@ def _fill(mask: np.ndarray, corners: np.ndarray, low: np.ndarray, high: np.ndarr
         signs = []
         for k in range(3):
             a, b = c[:, k], c[:, (k + 1) % 3]
-            edge = (b[:, 0] - a[:, 0])[:, None, None] * (py + 0.5 - a[:, 1, None, None]) - (b[:, 1] - a[:, 1])[:, None, None] * (px + 0.5 - a[:, 0, None, None])
+            edge = (b[:, 0] - a[:, 0])[:, None, None] * (py + 0.5 - a[:, 1, None, None]) - (b[:, 1] - a[:, 1])[
+                :, None, None
+            ] * (px + 0.5 - a[:, 0, None, None])
             signs.append(edge)
-        covered = within & (((signs[0] >= 0) & (signs[1] >= 0) & (signs[2] >= 0)) | ((signs[0] <= 0) & (signs[1] <= 0) & (signs[2] <= 0)))
+        covered = within & (
+            ((signs[0] >= 0) & (signs[1] >= 0) & (signs[2] >= 0))
+            | ((signs[0] <= 0) & (signs[1] <= 0) & (signs[2] <= 0))
+        )
         mask[py[covered], px[covered]] = True
 
 

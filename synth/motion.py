@@ -53,7 +53,8 @@ def flexion(angle: float) -> np.ndarray:
     return rotation(x=-angle)
 
 
-# Degrees at 0, 10, ... 90 % of the cycle that begins with the heel strike: hip flexion, knee flexion, ankle dorsiflexion.
+# Degrees at 0, 10, ... 90 % of the cycle that begins with the heel strike: hip flexion, knee flexion,
+# ankle dorsiflexion.
 _NORMAL = np.deg2rad(
     [
         [28, 23, 14, 4, -5, -10, -3, 14, 27, 31],
@@ -61,7 +62,9 @@ _NORMAL = np.deg2rad(
         [0, -4, 3, 7, 9, 7, -14, -8, 1, 1],
     ]
 )
-_NORMAL_CURVES = CubicSpline(np.linspace(0, 1, 11), np.column_stack([_NORMAL, _NORMAL[:, 0]]), axis=1, bc_type="periodic")
+_NORMAL_CURVES = CubicSpline(
+    np.linspace(0, 1, 11), np.column_stack([_NORMAL, _NORMAL[:, 0]]), axis=1, bc_type="periodic"
+)
 
 
 def _leg(phase: float) -> tuple[float, float, float]:

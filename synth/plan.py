@@ -1,7 +1,9 @@
 """The plan: who stands where, when, before which camera. Pure, streamed, the same on every machine.
 
-A *unit* is a place, a light and as many casts of people as give about `SHOTS_PER_UNIT` shots; it is rendered as a whole and written as one file.
-Inside it, an *instant* is one cast posed once and shot from one or more cameras. Every place deals people anew, so company tells nothing.
+A *unit* is a place, a light and as many casts of people as give about `SHOTS_PER_UNIT` shots; it is rendered as a
+whole and written as one file.
+Inside it, an *instant* is one cast posed once and shot from one or more cameras. Every place deals people anew, so
+company tells nothing.
 """
 
 import hashlib
@@ -26,7 +28,9 @@ GAP_FRAMES = 40  # between two instants of a cast
 
 @dataclass(frozen=True)
 class Quality:
-    """Attributes: samples per pixel; height_px of a person's picture, who is rendered no larger even where the frame has more."""
+    """Attributes: samples per pixel; height_px of a person's picture, who is rendered no larger even where the frame
+    has more.
+    """
 
     samples: int
     height_px: int
@@ -94,10 +98,12 @@ def units(world: World, ids: int, seed: int) -> Iterator[Unit]:
         raise UserError(f"--ids: got {ids}, wanted at least 1")
     for place_index, name in enumerate(world.places):
         place = load_place(name)
-        cameras = [Camera(c.camid, c.viewpoint, Traits(**dict(c.traits))) for c in world.cameras if c.place == name]
+        cameras = [Camera(c.camid, c.viewpoint, Traits(**c.traits)) for c in world.cameras if c.place == name]
         bad = [c.viewpoint for c in cameras if not 0 <= c.viewpoint < len(place.viewpoints)]
         if bad:
-            raise UserError(f"world {world.name}: {name} has no viewpoint {bad[0]}, only 0 to {len(place.viewpoints) - 1}")
+            raise UserError(
+                f"world {world.name}: {name} has no viewpoint {bad[0]}, only 0 to {len(place.viewpoints) - 1}"
+            )
         order = rng(seed, world.name, name, "company").permutation(ids)
         casts, start = [], 0
         while start < ids:
@@ -107,12 +113,16 @@ def units(world: World, ids: int, seed: int) -> Iterator[Unit]:
         yield from _place_units(world, place, place_index, cameras, casts, seed)
 
 
-def _place_units(world: World, place: Place, place_index: int, cameras: list[Camera], casts: list, seed: int) -> Iterator[Unit]:
+def _place_units(
+    world: World, place: Place, place_index: int, cameras: list[Camera], casts: list, seed: int
+) -> Iterator[Unit]:
     rounds = world.rounds(len(cameras))
     instants: list[Instant] = []
     for number, (start, pids) in enumerate(casts):
         for k in range(rounds):
-            shooting = cameras[k * world.cameras_at_once : (k + 1) * world.cameras_at_once] if world.in_turn else cameras
+            shooting = (
+                cameras[k * world.cameras_at_once : (k + 1) * world.cameras_at_once] if world.in_turn else cameras
+            )
             frame = (start * 60 + k) * GAP_FRAMES
             instants.append(_instant(world, place, [int(p) for p in pids], shooting, frame, number, k, seed))
         full = sum(len(i.walkers) * len(i.cameras) for i in instants) >= SHOTS_PER_UNIT
@@ -123,7 +133,9 @@ def _place_units(world: World, place: Place, place_index: int, cameras: list[Cam
             instants = []
 
 
-def _instant(world: World, place: Place, pids: list[int], cameras: list[Camera], frame: int, tracklet: int, k: int, seed: int) -> Instant:
+def _instant(
+    world: World, place: Place, pids: list[int], cameras: list[Camera], frame: int, tracklet: int, k: int, seed: int
+) -> Instant:
     views = [camera_matrices(place.viewpoints[c.viewpoint]) for c in cameras]
     walkers: list[Walker] = []
     for pid in pids:
@@ -139,7 +151,9 @@ def _instant(world: World, place: Place, pids: list[int], cameras: list[Camera],
             if apart and all(_in_frame(at, view) for view in views):
                 break
         phase = float((random.random() + moved / 1.4) % 1)
-        walkers.append(Walker(pid, (float(at[0]), float(at[1])), float(heading + random.normal(0, 0.12)), phase, action))
+        walkers.append(
+            Walker(pid, (float(at[0]), float(at[1])), float(heading + random.normal(0, 0.12)), phase, action)
+        )
     return Instant(frame, tracklet, tuple(walkers), tuple(cameras))
 
 

@@ -61,7 +61,10 @@ class Render:
 def main(settings: Render) -> None:
     names = worlds_of(settings.preset)
     if settings.out is not None and len(names) > 1:
-        raise UserError(f"--out: --preset {settings.preset} makes {len(names)} captures; render them one by one to name their folders")
+        raise UserError(
+            f"--out: --preset {settings.preset} makes {len(names)} captures; "
+            "render them one by one to name their folders"
+        )
     if settings.workers < 1:
         raise UserError(f"--workers: got {settings.workers}, wanted at least 1")
     worlds = [_chosen(load_world(name), settings) for name in names]
@@ -74,7 +77,9 @@ def main(settings: Render) -> None:
     _check_blender()
     failed = [name for world, out in zip(worlds, outs, strict=True) for name in _render_world(world, out, settings)]
     if failed:
-        raise UserError(f"{len(failed)} units failed three times and are missing: {', '.join(failed[:5])}; see logs/ in the capture")
+        raise UserError(
+            f"{len(failed)} units failed three times and are missing: {', '.join(failed[:5])}; see logs/ in the capture"
+        )
     folders = " ".join(map(str, outs))
     print(f"captured: {folders}\nnext: python -m labeler.label {folders}")
 
@@ -91,7 +96,10 @@ def _chosen(world: World, settings: Render) -> World:
             if count < 1:
                 raise UserError(f"--scenes: got {count}, wanted at least 1")
             if count > len(places):
-                print(f"note: {count} places asked for; {world.name} has {len(places)}: {', '.join(places)}", file=sys.stderr)
+                print(
+                    f"note: {count} places asked for; {world.name} has {len(places)}: {', '.join(places)}",
+                    file=sys.stderr,
+                )
             places = places[:count]
         else:
             for name in settings.scenes:
@@ -118,7 +126,12 @@ def _render_world(world: World, out: Path, settings: Render) -> dict[str, str]:
             "plan_hash": plan_hash(plan),
             "units": len(plan),
             "shots": sum(unit.shots for unit in plan),
-            "versions": {"opengspr": __version__, "bpy": _version("bpy"), "anny": _version("anny"), "numpy": _version("numpy")},
+            "versions": {
+                "opengspr": __version__,
+                "bpy": _version("bpy"),
+                "anny": _version("anny"),
+                "numpy": _version("numpy"),
+            },
             "cpu": _instruction_set(),
             "body": "anny (MakeHuman, CC0)",
         }
@@ -129,7 +142,10 @@ def _render_world(world: World, out: Path, settings: Render) -> dict[str, str]:
         missing = [unit for unit in plan if not _path(out, unit).exists()]
         if len(missing) < len(plan):
             print(f"{out}: {len(plan) - len(missing)} of {len(plan)} units are there already")
-        jobs = [Job(unit, {pid: looks[pid] for pid in unit.pids}, QUALITIES[world.quality], _path(out, unit)) for unit in missing]
+        jobs = [
+            Job(unit, {pid: looks[pid] for pid in unit.pids}, QUALITIES[world.quality], _path(out, unit))
+            for unit in missing
+        ]
         return render(jobs, settings.workers, out / "logs", world.name) if jobs else {}
 
 
@@ -156,7 +172,10 @@ def _refuse_other_plan(out: Path, info: dict) -> None:
     old = open_capture(out).info
     for key in ("world", "seed", "ids", "quality", "plan_hash"):
         if old.get(key) != info[key]:
-            raise UserError(f"{out}: holds a capture with {key} {old.get(key)!r}, this command would make {info[key]!r}; choose another --out or remove it")
+            raise UserError(
+                f"{out}: holds a capture with {key} {old.get(key)!r}, this command would make {info[key]!r}; "
+                "choose another --out or remove it"
+            )
 
 
 def _check_blender() -> None:
@@ -173,7 +192,9 @@ def _check_blender() -> None:
     if library:
         package = PACKAGES.get(library[1], f"the package with {library[1]}")
         raise UserError(f"rendering needs the system library {library[1]}: apt-get install {package}")
-    raise UserError(f"bpy cannot be imported: {tried.stderr.strip().splitlines()[-1] if tried.stderr.strip() else tried.returncode}")
+    raise UserError(
+        f"bpy cannot be imported: {tried.stderr.strip().splitlines()[-1] if tried.stderr.strip() else tried.returncode}"
+    )
 
 
 def _version(name: str) -> str:

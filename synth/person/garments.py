@@ -1,6 +1,7 @@
 """Garments, shoes and hair as records over the base mesh: where each is cut, how far it stands off, how it hangs.
 
-To add a garment, add a record to TOPS, BOTTOMS, SHOES or HAIR. Levels are on the 1.7 m template (metres above the ground, or place
+To add a garment, add a record to TOPS, BOTTOMS, SHOES or HAIR. Levels are on the 1.7 m template (metres above the
+ground, or place
 along a limb as in `pieces.Template`), lengths in metres.
 """
 
@@ -15,7 +16,8 @@ from synth.person.pieces import Piece, cut, drop_slivers, neighbours, normals, s
 
 @dataclass(frozen=True)
 class Top:
-    """Attributes: sleeve (place along the arm), hem_m, collar_m (height of the neck line), thickness_m (off the body), ease_m (more of
+    """Attributes: sleeve (place along the arm), hem_m, collar_m (height of the neck line), thickness_m (off the
+    body), ease_m (more of
     it towards the hem and cuffs), bulk (rounds of smoothing), roughness."""
 
     sleeve: float
@@ -30,7 +32,9 @@ class Top:
 
 @dataclass(frozen=True)
 class Bottom:
-    """Attributes: hem (place along the leg, of a skirt too), cuff_m (half-width of the trouser leg at the hem), skirt, thickness_m."""
+    """Attributes: hem (place along the leg, of a skirt too), cuff_m (half-width of the trouser leg at the hem),
+    skirt, thickness_m.
+    """
 
     hem: float
     cuff_m: float = 0.075
@@ -52,7 +56,8 @@ class Shoe:
 
 @dataclass(frozen=True)
 class Hair:
-    """Attributes: crown_m (thickness over the skull), length_m (height of the lower end of hanging hair, None for none), shift (lower
+    """Attributes: crown_m (thickness over the skull), length_m (height of the lower end of hanging hair, None for
+    none), shift (lower
     hairline, in head units), rough_m (unevenness), cloth (a cap or beanie, not hair), brim_m."""
 
     crown_m: float
@@ -71,8 +76,19 @@ TOPS = {
     "longsleeve": Top(sleeve=1.97, hem_m=0.88, ease_m=0.008),
     "shirt": Top(sleeve=1.95, hem_m=0.85, collar_m=1.46, ease_m=0.014, roughness=0.75),
     "hoodie": Top(sleeve=1.98, hem_m=0.86, collar_m=1.475, thickness_m=0.022, ease_m=0.014, bulk=10, collar_band=0.016),
-    "jacket": Top(sleeve=2.0, hem_m=0.83, collar_m=1.48, thickness_m=0.028, ease_m=0.014, bulk=8, roughness=0.6, collar_band=0.012),
-    "parka": Top(sleeve=2.02, hem_m=0.80, collar_m=1.49, thickness_m=0.042, ease_m=0.018, bulk=14, roughness=0.55, collar_band=0.02),
+    "jacket": Top(
+        sleeve=2.0, hem_m=0.83, collar_m=1.48, thickness_m=0.028, ease_m=0.014, bulk=8, roughness=0.6, collar_band=0.012
+    ),
+    "parka": Top(
+        sleeve=2.02,
+        hem_m=0.80,
+        collar_m=1.49,
+        thickness_m=0.042,
+        ease_m=0.018,
+        bulk=14,
+        roughness=0.55,
+        collar_band=0.02,
+    ),
 }
 BOTTOMS = {
     "trousers": Bottom(hem=1.98, cuff_m=0.076),
@@ -110,7 +126,7 @@ WAIST_M = 0.985
 
 def _neck_plane(level_m: float) -> np.ndarray:
     """Positive below a neck line that dips at the front; `level_m` is its height at the neck's axis."""
-    x, y, z = template().positions.T
+    _x, y, z = template().positions.T
     return level_m + 0.55 * (y + 0.005) - z
 
 
@@ -164,7 +180,7 @@ def scalp_piece(hair: Hair) -> Piece:
 @lru_cache(maxsize=16)
 def curtain_piece(length_m: float) -> Piece:
     """Hanging hair: the base mesh's hair helper behind the face, down to `length_m`."""
-    x, y, z = template().positions.T
+    _x, y, z = template().positions.T
     front = y + 0.055 + 0.25 * np.maximum(1.50 - z, 0)
     return drop_slivers(cut(cut(whole("helper-hair"), z - length_m), front), template().positions)
 
@@ -219,7 +235,9 @@ def shape_bottom(bottom: Bottom, piece: Piece, body: np.ndarray, noise: np.ndarr
     return vertices
 
 
-def _hang_legs(bottom: Bottom, vertices: np.ndarray, leg: np.ndarray, body: np.ndarray, noise: np.ndarray) -> np.ndarray:
+def _hang_legs(
+    bottom: Bottom, vertices: np.ndarray, leg: np.ndarray, body: np.ndarray, noise: np.ndarray
+) -> np.ndarray:
     """Widens trouser legs to a straight profile from the thigh to the cuff, with folds over the shoe."""
     mesh = base_mesh()
     heads = body[mesh.joints].mean(axis=1)
@@ -232,8 +250,12 @@ def _hang_legs(bottom: Bottom, vertices: np.ndarray, leg: np.ndarray, body: np.n
         away = p[:, :2] - axis
         radius = np.linalg.norm(away, axis=1)
         place = leg[mine]
-        profile = np.interp(place, [0.12, 0.5, 1.0, bottom.hem], [0.075, 0.086, min(0.078, bottom.cuff_m + 0.008), bottom.cuff_m])
-        fold = 0.006 * np.sin(34 * place + 2 * np.arctan2(away[:, 0], away[:, 1]) + noise[2]) * np.clip(place - 0.8, 0, 1)
+        profile = np.interp(
+            place, [0.12, 0.5, 1.0, bottom.hem], [0.075, 0.086, min(0.078, bottom.cuff_m + 0.008), bottom.cuff_m]
+        )
+        fold = (
+            0.006 * np.sin(34 * place + 2 * np.arctan2(away[:, 0], away[:, 1]) + noise[2]) * np.clip(place - 0.8, 0, 1)
+        )
         wanted = np.maximum(radius + 0.003, profile * np.clip((place - 0.12) / 0.5, 0, 1)) + fold
         p[:, :2] = axis + away * (wanted / np.maximum(radius, 1e-6))[:, None]
         p[:, 0] = sign * np.maximum(p[:, 0] * sign, 0.002)
@@ -278,7 +300,9 @@ def shape_hair(hair: Hair, piece: Piece, body: np.ndarray, noise: np.ndarray) ->
     stand = np.where(border, 0.35 * stand if not hair.cloth else stand, stand)
     out = smooth(rest + away * np.maximum(stand, 0.002)[:, None], piece.faces, 2)
     if hair.brim_m:
-        front = np.clip(-back - 0.45, 0, 0.4) / 0.4 * np.clip(1.25 - np.abs(side), 0, 1) * np.clip((0.75 - up) / 0.3, 0, 1)
+        front = (
+            np.clip(-back - 0.45, 0, 0.4) / 0.4 * np.clip(1.25 - np.abs(side), 0, 1) * np.clip((0.75 - up) / 0.3, 0, 1)
+        )
         out[:, 1] -= hair.brim_m * front
         out[:, 2] -= 0.2 * hair.brim_m * front
     return out

@@ -1,7 +1,9 @@
 """Identities: who exists in a world and what they wear.
 
-Every attribute comes from its own random stream, named by (seed, world, attribute, pid), so no attribute depends on another's draws and
-identity k never depends on how many people follow it. Clothes are drawn again when an earlier person looks too much alike.
+Every attribute comes from its own random stream, named by (seed, world, attribute, pid), so no attribute depends on
+another's draws and
+identity k never depends on how many people follow it. Clothes are drawn again when an earlier person looks too much
+alike.
 """
 
 from collections.abc import Iterator
@@ -15,7 +17,17 @@ from synth.randomness import rng
 WARDROBES = {
     "mixed": {
         "tops": {"tshirt": 5, "polo": 2, "tank": 1, "longsleeve": 3, "shirt": 3, "hoodie": 3, "jacket": 3, "parka": 1},
-        "bottoms": {"trousers": 4, "jeans": 5, "slim": 2, "leggings": 1, "shorts": 2, "short shorts": 0.5, "skirt": 1.5, "midi skirt": 1, "mini skirt": 0.5},
+        "bottoms": {
+            "trousers": 4,
+            "jeans": 5,
+            "slim": 2,
+            "leggings": 1,
+            "shorts": 2,
+            "short shorts": 0.5,
+            "skirt": 1.5,
+            "midi skirt": 1,
+            "mini skirt": 0.5,
+        },
         "shoes": {"trainers": 6, "leather": 2, "flats": 1, "boots": 1},
         "hats": 0.12,
         "bag": 0.25,
@@ -23,7 +35,16 @@ WARDROBES = {
     },
     "summer": {
         "tops": {"tshirt": 8, "polo": 2, "tank": 2, "shirt": 1, "longsleeve": 1},
-        "bottoms": {"jeans": 3, "trousers": 2, "shorts": 5, "short shorts": 1, "skirt": 2, "mini skirt": 1, "midi skirt": 1, "slim": 1},
+        "bottoms": {
+            "jeans": 3,
+            "trousers": 2,
+            "shorts": 5,
+            "short shorts": 1,
+            "skirt": 2,
+            "mini skirt": 1,
+            "midi skirt": 1,
+            "slim": 1,
+        },
         "shoes": {"trainers": 7, "flats": 2, "leather": 1},
         "hats": 0.08,
         "bag": 0.3,
@@ -39,12 +60,26 @@ WARDROBES = {
     },
 }
 MUTED = (
-    "#141518 #1d2024 #24262b #2b2f38 #1b2438 #23304c #33405c #3d4656 #4a4d52 #63666b #7c7f84 #9a9da1 #b9bbbd #d7d7d5 #e9e8e4 #efeee9 "
+    "#141518 #1d2024 #24262b #2b2f38 #1b2438 #23304c #33405c #3d4656 #4a4d52 #63666b #7c7f84 #9a9da1 #b9bbbd #d7d7d5 "
+    "#e9e8e4 #efeee9 "
     "#4b3a2c #6a513b #8c7455 #b09a78 #cbb996 #5b5f45 #3e4631 #5a2430 #3a1f2b"
 ).split()
-BRIGHT = "#b3202c #d4452b #e07b22 #e7b928 #7fa334 #2f8a4c #2a8f8f #2f7fc0 #2a52a8 #5b3f9c #a23b84 #d8748e #8fc1e0 #b9d7a8 #f0d9a0".split()
+BRIGHT = (
+    "#b3202c #d4452b #e07b22 #e7b928 #7fa334 #2f8a4c #2a8f8f #2f7fc0 "
+    "#2a52a8 #5b3f9c #a23b84 #d8748e #8fc1e0 #b9d7a8 #f0d9a0"
+).split()
 DENIM = "#1c2740 #27375a #38507a #5a7399 #8aa0bb #23252c".split()
-HAIR_COLOURS = {"#17130f": 4, "#2a1d14": 4, "#46301f": 3, "#6b4a2e": 2, "#9c7546": 1, "#c9a66b": 0.8, "#7c3b20": 0.5, "#8d8d8b": 0.8, "#c4c3c0": 0.4}
+HAIR_COLOURS = {
+    "#17130f": 4,
+    "#2a1d14": 4,
+    "#46301f": 3,
+    "#6b4a2e": 2,
+    "#9c7546": 1,
+    "#c9a66b": 0.8,
+    "#7c3b20": 0.5,
+    "#8d8d8b": 0.8,
+    "#c4c3c0": 0.4,
+}
 EYES = "#2b1b10 #3a2817 #4a3a22 #3c4a38 #40586b".split()
 HAIRCUTS = {
     "male": {"bald": 1, "buzz": 2, "short": 5, "side": 4, "curly": 2, "afro": 0.5, "shoulder": 0.4},
@@ -73,7 +108,7 @@ class _Streams:
 
 
 def _hex(colour: np.ndarray) -> str:
-    return "#" + "".join(f"{int(round(255 * c)):02x}" for c in np.clip(colour, 0, 1))
+    return "#" + "".join(f"{round(255 * c):02x}" for c in np.clip(colour, 0, 1))
 
 
 def identities(world: str, wardrobe: str, count: int, seed: int) -> Iterator[dict]:
@@ -125,11 +160,22 @@ def _body(draw: _Streams) -> dict:
         tempo=float(random.normal(1.0, 0.08)),
     )
     tone = int(draw("skin_tone").integers(1, 11))
-    return {"sex": sex, "age_group": group, "skin_tone": tone, "shape": shape, "gait": vars(gait), "eyes": EYES[int(draw("eyes").integers(len(EYES)))]}
+    return {
+        "sex": sex,
+        "age_group": group,
+        "skin_tone": tone,
+        "shape": shape,
+        "gait": vars(gait),
+        "eyes": EYES[int(draw("eyes").integers(len(EYES)))],
+    }
 
 
 def _clothes(draw: _Streams, wardrobe: dict, sex: str) -> dict:
-    bottoms = {k: w for k, w in wardrobe["bottoms"].items() if sex == "female" or not ("skirt" in k or k in ("leggings", "short shorts"))}
+    bottoms = {
+        k: w
+        for k, w in wardrobe["bottoms"].items()
+        if sex == "female" or not ("skirt" in k or k in ("leggings", "short shorts"))
+    }
     top, bottom = draw.pick("top", wardrobe["tops"]), draw.pick("bottom", bottoms)
     patterns = {"plain": 8, "stripes": 1.4, "checks": 1, "blocks": 1, "print": 1.8, "camouflage": 0.2}
     if top in ("jacket", "parka"):
@@ -154,11 +200,21 @@ def _clothes(draw: _Streams, wardrobe: dict, sex: str) -> dict:
         "bottom": {
             "kind": bottom,
             "pattern": "denim" if denim else draw.pick("bottom pattern", legs),
-            "colour": _hex(jitter(hex_colour(DENIM[jeans.integers(len(DENIM))]), jeans)) if denim else draw.colour("bottom colour", 0.4 * wardrobe["bright"]),
+            "colour": _hex(jitter(hex_colour(DENIM[jeans.integers(len(DENIM))]), jeans))
+            if denim
+            else draw.colour("bottom colour", 0.4 * wardrobe["bright"]),
             "second": draw.colour("bottom second", 0.2),
         },
-        "shoes": {"kind": draw.pick("shoes", wardrobe["shoes"]), "colour": draw.colour("shoe colour", 0.15), "sole": draw.pick("sole", {"#e8e6e0": 3, "#1a1a1a": 3, "#8a6b4a": 1})},
-        "hair": {"kind": hair, "colour": draw.pick("hair colour", HAIR_COLOURS), "cloth": draw.colour("hat colour", 0.4)},
+        "shoes": {
+            "kind": draw.pick("shoes", wardrobe["shoes"]),
+            "colour": draw.colour("shoe colour", 0.15),
+            "sole": draw.pick("sole", {"#e8e6e0": 3, "#1a1a1a": 3, "#8a6b4a": 1}),
+        },
+        "hair": {
+            "kind": hair,
+            "colour": draw.pick("hair colour", HAIR_COLOURS),
+            "cloth": draw.colour("hat colour", 0.4),
+        },
         "bag": {"kind": "backpack", "colour": draw.colour("bag colour", 0.3)} if bag else None,
     }
 

@@ -4,6 +4,7 @@
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -16,8 +17,8 @@ from synth.randomness import rng
 
 MONK = "#f6ede4 #f3e7db #f7ead0 #eadaba #d7bd96 #a07e56 #825c43 #604134 #3a312a #292420".split()
 KEYPOINTS = (
-    "nose left_eye right_eye left_ear right_ear left_shoulder right_shoulder left_elbow right_elbow left_wrist right_wrist "
-    "left_hip right_hip left_knee right_knee left_ankle right_ankle"
+    "nose left_eye right_eye left_ear right_ear left_shoulder right_shoulder left_elbow right_elbow left_wrist "
+    "right_wrist left_hip right_hip left_knee right_knee left_ankle right_ankle"
 ).split()
 
 
@@ -28,7 +29,8 @@ class Person:
     Attributes:
         vertices: (N, 3) unposed, metres. weights: (N, B). faces: (F, 3).
         uv: (F, 3, 2) corners in the atlas. colour: (N, 3) linear, multiplies the texture. roughness: (N,).
-        atlas: (S, S, 3) uint8 sRGB. heads: (B, 3) bone heads. marks: (17, 3) COCO keypoints unposed; mark_weights: (17, B).
+        atlas: (S, S, 3) uint8 sRGB. heads: (B, 3) bone heads. marks: (17, 3) COCO keypoints unposed; mark_weights:
+            (17, B).
     """
 
     vertices: np.ndarray
@@ -53,7 +55,9 @@ class _Part:
     roughness: float
 
 
-def _part(piece: Piece, vertices: np.ndarray, colour: np.ndarray, roughness: float, uv: np.ndarray | None = None) -> _Part:
+def _part(
+    piece: Piece, vertices: np.ndarray, colour: np.ndarray, roughness: float, uv: np.ndarray | None = None
+) -> _Part:
     if uv is None:
         uv = np.broadcast_to(textures.tile_uv("white", np.array(0.5), np.array(0.5)), (*piece.faces.shape, 2))
     colour = np.broadcast_to(textures.linear(colour), (len(vertices), 3))
@@ -73,9 +77,13 @@ def build(look: dict) -> Person:
     hair = _record("hair", look)
     parts = [_skin(look, garments.skin_piece(top, bottom, shoe), body)]
     piece = garments.top_piece(top)
-    parts.append(_part(piece, garments.shape_top(top, piece, body, noise), np.ones(3), top.roughness, _top_uv(piece, top)))
+    parts.append(
+        _part(piece, garments.shape_top(top, piece, body, noise), np.ones(3), top.roughness, _top_uv(piece, top))
+    )
     piece = garments.bottom_piece(bottom, top.hem_m + 0.06)
-    parts.append(_part(piece, garments.shape_bottom(bottom, piece, body, noise), np.ones(3), bottom.roughness, _bottom_uv(piece)))
+    parts.append(
+        _part(piece, garments.shape_bottom(bottom, piece, body, noise), np.ones(3), bottom.roughness, _bottom_uv(piece))
+    )
     upper, sole = garments.shoe_piece(shoe, False), garments.shoe_piece(shoe, True)
     uppers, soles = garments.shape_shoe(shoe, upper, sole, body)
     parts.append(_part(upper, uppers, textures.hex_colour(look["shoes"]["colour"]), shoe.roughness))
@@ -106,16 +114,26 @@ def pose(person: Person, rotations: dict[str, np.ndarray]) -> tuple[np.ndarray, 
     return vertices - ground, marks - ground
 
 
-def _record(slot: str, look: dict):
-    table = {"top": garments.TOPS, "bottom": garments.BOTTOMS, "shoes": garments.SHOES, "hair": garments.HAIR}[slot]
+TABLES: dict[str, dict[str, Any]] = {
+    "top": garments.TOPS,
+    "bottom": garments.BOTTOMS,
+    "shoes": garments.SHOES,
+    "hair": garments.HAIR,
+}
+
+
+def _record(slot: str, look: dict) -> Any:
+    """The garment record that a look names."""
     kind = look[slot]["kind"]
-    if kind not in table:
-        raise ValueError(f"{slot}: got {kind!r}, wanted one of {', '.join(table)}")
-    return table[kind]
+    if kind not in TABLES[slot]:
+        raise ValueError(f"{slot}: got {kind!r}, wanted one of {', '.join(TABLES[slot])}")
+    return TABLES[slot][kind]
 
 
 def _around(x: np.ndarray, y: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """Angle round the body as u in 0..1 per corner (F, 3): the back seam at 0 and 1, the front at 0.5; faces at the seam run over."""
+    """Angle round the body as u in 0..1 per corner (F, 3): the back seam at 0 and 1, the front at 0.5; faces at the
+    seam run over.
+    """
     u = (np.arctan2(x, -y) / (2 * np.pi) + 0.5)[faces]
     far = u - u[:, :1]
     return u - np.round(far)
@@ -124,7 +142,9 @@ def _around(x: np.ndarray, y: np.ndarray, faces: np.ndarray) -> np.ndarray:
 def _top_uv(piece: Piece, top: garments.Top) -> np.ndarray:
     t = template()
     x, y, z = piece.of(t.positions).T
-    body = textures.tile_uv("body", _around(x, y + 0.01, piece.faces), ((z - top.hem_m) / (1.47 - top.hem_m))[piece.faces])
+    body = textures.tile_uv(
+        "body", _around(x, y + 0.01, piece.faces), ((z - top.hem_m) / (1.47 - top.hem_m))[piece.faces]
+    )
     arm = piece.of(t.arm)
     elbow = base_mesh().vertices[base_mesh().joints].mean(1)[base_mesh().bone("lowerarm_l")]
     round_arm = _around(z - 1.166, y - elbow[1] + 0.0, piece.faces)
@@ -177,7 +197,11 @@ def _hair(hair: garments.Hair | None, look: dict, body: np.ndarray, noise: np.nd
     if hair.length_m is not None:
         curtain = garments.curtain_piece(hair.length_m)
         vertices, centre = curtain.of(body), parts[0].vertices.mean(0)
-        for turn, stand in ((0.0, 0.006), (0.13, 0.003), (-0.13, 0.0)):  # layers close the gaps between the helper's strips
+        for turn, stand in (
+            (0.0, 0.006),
+            (0.13, 0.003),
+            (-0.13, 0.0),
+        ):  # layers close the gaps between the helper's strips
             layer = (vertices - centre) @ rotation(z=turn).T + centre + normals(vertices, curtain.faces) * stand
             parts.append(_part(curtain, layer, colour, 0.5))
     if hair.bun_m:
@@ -225,7 +249,10 @@ def _bag(look: dict, body: np.ndarray) -> list[_Part]:
     def puff(value: np.ndarray) -> np.ndarray:
         return np.sign(value) * np.abs(value) ** 0.45
 
-    pack = np.stack([puff(np.sin(theta) * np.cos(phi)) * 0.14, puff(np.sin(theta) * np.sin(phi)) * 0.07, puff(np.cos(theta)) * 0.2], -1)
+    pack = np.stack(
+        [puff(np.sin(theta) * np.cos(phi)) * 0.14, puff(np.sin(theta) * np.sin(phi)) * 0.07, puff(np.cos(theta)) * 0.2],
+        -1,
+    )
     middle = np.array([0, back + 0.06, (top + chest[2]) / 2 - 0.03])
     parts = [_solid(pack.reshape(-1, 3) + middle, _grid_faces(11, 17), "spine_03", colour, 0.7)]
     return parts
@@ -235,7 +262,9 @@ def _keypoints(body: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     mesh = base_mesh()
     heads, eyes = joints(body), {s: body[np.unique(mesh.faces[f"helper-{s}-eye"])].mean(0) for s in "lr"}
     skin_ = body[: mesh.faces["body"].max() + 1]
-    face = skin_[(skin_[:, 2] > eyes["l"][2] - 0.06) & (skin_[:, 2] < eyes["l"][2] - 0.01) & (np.abs(skin_[:, 0]) < 0.01)]
+    face = skin_[
+        (skin_[:, 2] > eyes["l"][2] - 0.06) & (skin_[:, 2] < eyes["l"][2] - 0.01) & (np.abs(skin_[:, 0]) < 0.01)
+    ]
     side = skin_[np.abs(skin_[:, 2] - eyes["l"][2] + 0.01) < 0.02]
     points = [face[face[:, 1].argmin()], eyes["l"], eyes["r"], side[side[:, 0].argmax()], side[side[:, 0].argmin()]]
     bones = ["head"] * 5

@@ -1,6 +1,7 @@
 """Pieces of a person cut out of the base mesh.
 
-A piece is geometry written in terms of the base mesh: each of its vertices is a weighted mean of base vertices (a row of
+A piece is geometry written in terms of the base mesh: each of its vertices is a weighted mean of base vertices (a row
+of
 a sparse matrix), so one cut made on a template body fits every body and every pose. Cuts follow smooth fields (height,
 place along an arm or a leg), which gives clean hems wherever they run through the quads.
 """
@@ -59,7 +60,10 @@ def template() -> Template:
         lower = (positions - b) @ (c - b) / np.sum((c - b) ** 2)
         along = np.where(lower > 0, 1 + lower, np.minimum(upper, 1))
         arm = np.where(np.sign(positions[:, 0]) == np.sign(a[0]), along, arm)
-    limbs = {limb: [f"{bone}_{side}" for bone in bones for side in "lr"] for limb, bones in (("arm", ("upperarm", "lowerarm", "hand")), ("leg", ("thigh", "calf", "foot", "ball")))}
+    limbs = {
+        limb: [f"{bone}_{side}" for bone in bones for side in "lr"]
+        for limb, bones in (("arm", ("upperarm", "lowerarm", "hand")), ("leg", ("thigh", "calf", "foot", "ball")))
+    }
     on_arm = mesh.weights[:, [mesh.bone(b) for b in limbs["arm"] + FINGERS]].sum(1)
     on_leg = mesh.weights[:, [mesh.bone(b) for b in limbs["leg"]]].sum(1)
     hip, knee, ankle = (heads[mesh.bone(b), 2] for b in ("thigh_l", "calf_l", "foot_l"))
@@ -73,7 +77,9 @@ def whole(group: str) -> Piece:
     quads = base_mesh().faces[group]
     used, compact = np.unique(quads, return_inverse=True)
     quads = compact.reshape(quads.shape)
-    rows = sparse.csr_matrix((np.ones(len(used)), (np.arange(len(used)), used)), shape=(len(used), len(base_mesh().vertices)))
+    rows = sparse.csr_matrix(
+        (np.ones(len(used)), (np.arange(len(used)), used)), shape=(len(used), len(base_mesh().vertices))
+    )
     return Piece(rows, np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]]))
 
 
@@ -123,7 +129,9 @@ def normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
 
 
 def neighbours(faces: np.ndarray, count: int) -> tuple[sparse.csr_matrix, np.ndarray]:
-    """Averaging matrix over edge neighbours (N, N), where border vertices average only along the border; border mask (N,)."""
+    """Averaging matrix over edge neighbours (N, N), where border vertices average only along the border; border mask
+    (N,).
+    """
     edges = np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]), axis=1)
     edges, uses = np.unique(edges, axis=0, return_counts=True)
     border = np.zeros(count, bool)

@@ -1,6 +1,7 @@
 """Procedural clothing textures, baked in numpy into one atlas a person.
 
-The atlas is SIZE x SIZE, 8-bit sRGB. Each garment has its own tile; a tile repeats its left edge on its right, so that the seam at
+The atlas is SIZE x SIZE, 8-bit sRGB. Each garment has its own tile; a tile repeats its left edge on its right, so
+that the seam at
 the back does not show. Parts without a pattern use the white tile and a colour per vertex.
 """
 
@@ -10,12 +11,19 @@ import numpy as np
 
 SIZE = 512
 GUTTER = 16
-TILES = {"body": (0, 0, 256, 256), "sleeve": (256, 0, 256, 256), "legs": (0, 256, 256, 256), "white": (256, 256, 64, 64)}
+TILES = {
+    "body": (0, 0, 256, 256),
+    "sleeve": (256, 0, 256, 256),
+    "legs": (0, 256, 256, 256),
+    "white": (256, 256, 64, 64),
+}
 PATTERNS = ("plain", "stripes", "pinstripes", "checks", "blocks", "print", "denim", "camouflage", "open")
 
 
 def tile_uv(tile: str, u: np.ndarray, v: np.ndarray) -> np.ndarray:
-    """UV coordinates in the atlas for coordinates in a tile: u 0..1 round the body (may run over by 5 %), v 0..1 upwards."""
+    """UV coordinates in the atlas for coordinates in a tile: u 0..1 round the body (may run over by 5 %), v 0..1
+    upwards.
+    """
     x0, y0, w, h = TILES[tile]
     x = x0 + GUTTER + np.clip(u, -0.05, 1.05) * (w - 2 * GUTTER)
     y = y0 + h - 4 - np.clip(v, 0, 1) * (h - 8)
@@ -55,8 +63,11 @@ def smooth_noise(random: np.random.Generator, shape: tuple[int, int], cells: tup
     return (a * (1 - fy) + b * fy) * 0.7
 
 
-def cloth(pattern: str, colours: np.ndarray, random: np.random.Generator, height: int, width: int, front: bool) -> np.ndarray:
-    """One garment's cloth, (height, width, 3) sRGB in 0..1; x runs round the body from the back seam, the front at the middle.
+def cloth(
+    pattern: str, colours: np.ndarray, random: np.random.Generator, height: int, width: int, front: bool
+) -> np.ndarray:
+    """One garment's cloth, (height, width, 3) sRGB in 0..1; x runs round the body from the back seam, the front at
+    the middle.
 
     Args:
         pattern: one of PATTERNS.
