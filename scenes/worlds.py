@@ -3,6 +3,7 @@
 A world is one capture. `GROUPS` names sets of worlds that belong together and are rendered by one command.
 """
 
+import difflib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,14 @@ import numpy as np
 import yaml
 
 from opengspr import UserError
-from scenes.places import load_place
+from scenes.places import load_place, place_names
 from scenes.sky import WEATHERS
 
 FOLDER = Path(__file__).parent / "worlds"
 GROUPS = {"demo": ("demo-syn", "demo-src", "demo-tgt")}
-KEYS = "about people seed quality wardrobe split in_turn cameras_at_once rounds cameras lights".split()
+NUMBER = (int, float)
+NEEDED = {"people": int, "wardrobe": str, "split": dict, "cameras": list, "lights": list}
+OPTIONAL = {"about": str, "quality": str, "in_turn": bool, "cameras_at_once": int, "rounds": int}
 
 
 @dataclass(frozen=True)
@@ -77,21 +80,26 @@ def worlds_of(preset: str) -> tuple[str, ...]:
 def load_world(name: str) -> World:
     """Reads `scenes/worlds/NAME.yaml`. Raises UserError naming the file and what is wrong in it."""
     path = FOLDER / f"{name}.yaml"
-    raw = yaml.safe_load(path.read_text())
-    unknown = [key for key in raw if key not in KEYS]
-    if unknown:
-        raise UserError(f"{path.name}: unknown key {unknown[0]!r}; known: {', '.join(KEYS)}")
+    try:
+        raw = yaml.safe_load(path.read_text())
+    except yaml.YAMLError as error:
+        raise UserError(f"{path.name}: not YAML: {error}") from error
+    _check(path, "world", raw, NEEDED, OPTIONAL)
+    _check(path, "split", raw["split"], {"train": NUMBER}, {})
+    for key in ("people", "cameras_at_once", "rounds"):
+        if raw.get(key, 1) < 1:
+            raise UserError(f"{path.name}: {key} is {raw[key]}, wanted at least 1")
+    for key in ("cameras", "lights"):
+        if not raw[key]:
+            raise UserError(f"{path.name}: {key} is empty")
+    for entry in raw["lights"]:
+        _check(path, "light", entry, {"weather": str, "hour": NUMBER}, {"share": NUMBER})
+        if entry["weather"] not in WEATHERS:
+            raise UserError(f"{path.name}: unknown weather {entry['weather']!r}; known: {', '.join(WEATHERS)}")
+        if not 0.5 <= entry["hour"] <= 23.5 or entry.get("share", 1) <= 0:
+            raise UserError(f"{path.name}: light {entry}: wanted an hour from 0.5 to 23.5 and a share above 0")
+    cameras = [camera for camid, entry in enumerate(raw["cameras"]) for camera in _cameras(path, camid, entry)]
     lights = tuple((entry["weather"], float(entry["hour"]), float(entry.get("share", 1))) for entry in raw["lights"])
-    for weather, _, _ in lights:
-        if weather not in WEATHERS:
-            raise UserError(f"{path.name}: unknown weather {weather!r}; known: {', '.join(WEATHERS)}")
-    cameras: list[WorldCamera] = []
-    for entry in raw["cameras"]:
-        load_place(entry["place"])
-        traits = dict(entry.get("traits", {}))
-        views = entry["viewpoints"] if "viewpoints" in entry else [entry["viewpoint"]]
-        camid = len({camera.camid for camera in cameras})
-        cameras += [WorldCamera(camid, entry["place"], int(view), traits) for view in views]
     return World(
         name=name,
         people=int(raw["people"]),
@@ -104,3 +112,37 @@ def load_world(name: str) -> World:
         cameras=tuple(cameras),
         lights=lights,
     )
+
+
+def _cameras(path: Path, camid: int, entry: Any) -> list[WorldCamera]:
+    """The viewpoints of one entry of `cameras`: they share a camid."""
+    _check(path, f"camera {camid}", entry, {"place": str}, {"viewpoint": int, "viewpoints": list, "traits": dict})
+    if ("viewpoint" in entry) == ("viewpoints" in entry):
+        raise UserError(f"{path.name}: camera {camid}: wanted either viewpoint or viewpoints")
+    if entry["place"] not in place_names():
+        raise UserError(f"{path.name}: camera {camid}: no place {entry['place']!r}; known: {', '.join(place_names())}")
+    last = len(load_place(entry["place"]).viewpoints) - 1
+    views, traits = entry.get("viewpoints", [entry.get("viewpoint")]), dict(entry.get("traits", {}))
+    for view in views:
+        if not isinstance(view, int) or not 0 <= view <= last:
+            raise UserError(f"{path.name}: camera {camid}: {entry['place']} has no viewpoint {view}, only 0 to {last}")
+    _check(path, f"camera {camid}: traits", traits, {}, dict.fromkeys(traits, NUMBER))
+    return [WorldCamera(camid, entry["place"], view, traits) for view in views]
+
+
+def _check(path: Path, where: str, got: Any, needed: dict[str, Any], optional: dict[str, Any]) -> None:
+    """Refuses what is not a mapping of these keys to values of these types."""
+    known = needed | optional
+    if not isinstance(got, dict):
+        raise UserError(f"{path.name}: {where}: got {got!r}, wanted keys and values: {', '.join(known)}")
+    for key, value in got.items():
+        if key not in known:
+            near = difflib.get_close_matches(str(key), known, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
+            raise UserError(f"{path.name}: {where}: unknown key {key!r}; {hint}")
+        if not isinstance(value, known[key]) or (isinstance(value, bool) and known[key] is not bool):
+            wanted = "a number" if known[key] in (int, NUMBER) else known[key].__name__
+            raise UserError(f"{path.name}: {where}: {key} is {value!r}, wanted {wanted}")
+    for key in needed:
+        if key not in got:
+            raise UserError(f"{path.name}: {where}: {key} is missing")

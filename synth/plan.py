@@ -8,7 +8,8 @@ company tells nothing.
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
+from typing import Any
 
 import numpy as np
 
@@ -98,7 +99,7 @@ def units(world: World, ids: int, seed: int) -> Iterator[Unit]:
         raise UserError(f"--ids: got {ids}, wanted at least 1")
     for place_index, name in enumerate(world.places):
         place = load_place(name)
-        cameras = [Camera(c.camid, c.viewpoint, Traits(**c.traits)) for c in world.cameras if c.place == name]
+        cameras = [Camera(c.camid, c.viewpoint, _traits(world, c.traits)) for c in world.cameras if c.place == name]
         bad = [c.viewpoint for c in cameras if not 0 <= c.viewpoint < len(place.viewpoints)]
         if bad:
             raise UserError(
@@ -111,6 +112,14 @@ def units(world: World, ids: int, seed: int) -> Iterator[Unit]:
             casts.append((start, order[start : start + size]))
             start += size
         yield from _place_units(world, place, place_index, cameras, casts, seed)
+
+
+def _traits(world: World, given: dict[str, Any]) -> Traits:
+    known = [field.name for field in fields(Traits)]
+    for name in given:
+        if name not in known:
+            raise UserError(f"world {world.name}: no camera trait {name!r}; known: {', '.join(known)}")
+    return Traits(**given)
 
 
 def _place_units(

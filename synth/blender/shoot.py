@@ -2,8 +2,6 @@
 masks at once.
 """
 
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -23,25 +21,19 @@ from synth.person.person import Person, build, pose
 from synth.plan import Instant, Quality, Unit, Walker
 from synth.randomness import rng
 
-RAM = Path("/dev/shm")
 CONTEXT = 0.16  # of the person's height, shown on every side
 
 
 class Studio:
     """Blender's scene with one unit's place in it, and a folder in memory through which pictures come back."""
 
-    def __init__(self, unit: Unit, quality: Quality):
-        self.unit, self.quality = unit, quality
+    def __init__(self, unit: Unit, quality: Quality, folder: Path):
+        self.unit, self.quality, self.folder = unit, quality, folder
         self.place: Place = load_place(unit.place)
         self.light = light(unit.weather, unit.hour, rng(*unit.key, "sky"))
         self.scene = open_scene(quality.samples)
         set_up(self.place, (unit.seed, unit.world, unit.place), self.light)
-        self.folder = Path(tempfile.mkdtemp(prefix="opengspr-", dir=RAM if RAM.is_dir() else None))
         self.exposures: dict[int, float] = {}
-
-    def close(self) -> None:
-        forget(self.scene)
-        shutil.rmtree(self.folder, ignore_errors=True)
 
     def render(self, view: Viewpoint, step: int, region: tuple[int, int, int, int]) -> tuple[np.ndarray, np.ndarray]:
         """Renders a region of the frame at scale step / 120.
@@ -57,14 +49,16 @@ class Studio:
         render = self.scene.render
         render.resolution_x, render.resolution_y, render.resolution_percentage = width, height, 100
         x0, y0, x1, y1 = region
-        render.border_min_x, render.border_max_x = x0 / width, x1 / width
-        render.border_min_y, render.border_max_y = 1 - y1 / height, 1 - y0 / height
+        # Blender keeps these in 32 bits and cuts off what follows the point: aim at the middle of the edge's pixel.
+        render.border_min_x, render.border_max_x = (x0 + 0.5) / width, (x1 + 0.5) / width
+        render.border_min_y, render.border_max_y = (height - y1 + 0.5) / height, (height - y0 + 0.5) / height
         path = self.folder / "region.exr"
         render.filepath = str(path)
         bpy.ops.render.render(write_still=True)
         with OpenEXR.File(str(path), separate_channels=True) as file:
             channels = {name.partition(".")[2]: channel.pixels for name, channel in file.channels().items()}
         colour = np.stack([channels[f"Combined.{c}"] for c in "RGB"], axis=-1).astype(np.float32)
+        assert colour.shape == (y1 - y0, x1 - x0, 3), f"{region} came back as {colour.shape}"
         return colour, channels["IndexOB.X"].astype(np.uint8)
 
     def exposure(self, viewpoint: int) -> float:
@@ -77,9 +71,15 @@ class Studio:
         return self.exposures[viewpoint]
 
 
-def unit_shots(unit: Unit, looks: dict[int, dict], quality: Quality, progress: Callable[[], None]) -> Iterator[Shot]:
-    """Renders a unit; `looks` holds its people's looks by pid. Shots whose person shows no pixel are left out."""
-    studio = Studio(unit, quality)
+def unit_shots(
+    unit: Unit, looks: dict[int, dict], quality: Quality, progress: Callable[[], None], folder: Path
+) -> Iterator[Shot]:
+    """Renders a unit. Shots whose person shows no pixel are left out.
+
+    Args:
+        looks: its people's looks by pid. progress: called after each shot. folder: for passing files, best in memory.
+    """
+    studio = Studio(unit, quality, folder)
     try:
         for camera in sorted({camera.viewpoint for instant in unit.instants for camera in instant.cameras}):
             studio.exposure(camera)
@@ -97,7 +97,7 @@ def unit_shots(unit: Unit, looks: dict[int, dict], quality: Quality, progress: C
                     people[pid] = (person, person_object(f"person-{pid}", person, person.vertices))
             yield from _instant_shots(studio, instant, looks, people, progress)
     finally:
-        studio.close()
+        forget(studio.scene)
 
 
 def _instant_shots(
@@ -148,7 +148,8 @@ def _shoot(
     outside = outside_share(pixels, person.faces, FRAME)
     key = f"{walker.pid:05d}_c{camera.camid:02d}s{camera.viewpoint:02d}_{instant.frame:06d}_00"
     picture = develop(light_, studio.exposure(camera.viewpoint), camera.traits, scale, f"{studio.unit.key}{key}")
-    to_frame = lambda b: [float((v + o) / scale) for v, o in zip(b, (x0, y0, x0, y0), strict=True)]  # noqa: E731
+    # 120 / step, not 1 / scale: whole numbers first, so that the frame's edge is the edge to the bit
+    to_frame = lambda b: [float((v + o) * 120 / step) for v, o in zip(b, (x0, y0, x0, y0), strict=True)]  # noqa: E731
     others = []
     for index, other in enumerate(instant.walkers, start=1):
         other_box = box_of(indices == index) if index != instance else None
