@@ -11,7 +11,7 @@ from functools import lru_cache
 import numpy as np
 
 from synth.person.basemesh import base_mesh
-from synth.person.pieces import Piece, cut, drop_slivers, neighbours, normals, smooth, template, whole
+from synth.person.pieces import Piece, cut, drop_slivers, even_normals, neighbours, normals, smooth, template, whole
 
 
 @dataclass(frozen=True)
@@ -77,11 +77,18 @@ TOPS = {
     "shirt": Top(sleeve=1.95, hem_m=0.85, collar_m=1.46, ease_m=0.014, roughness=0.75),
     "hoodie": Top(sleeve=1.98, hem_m=0.86, collar_m=1.475, thickness_m=0.022, ease_m=0.014, bulk=10, collar_band=0.016),
     "jacket": Top(
-        sleeve=2.0, hem_m=0.83, collar_m=1.48, thickness_m=0.028, ease_m=0.014, bulk=8, roughness=0.6, collar_band=0.012
+        sleeve=2.0,
+        hem_m=0.855,
+        collar_m=1.48,
+        thickness_m=0.028,
+        ease_m=0.014,
+        bulk=8,
+        roughness=0.6,
+        collar_band=0.012,
     ),
     "parka": Top(
         sleeve=2.02,
-        hem_m=0.80,
+        hem_m=0.84,
         collar_m=1.49,
         thickness_m=0.042,
         ease_m=0.018,
@@ -95,7 +102,7 @@ BOTTOMS = {
     "jeans": Bottom(hem=1.97, cuff_m=0.068),
     "slim": Bottom(hem=1.93, cuff_m=0.058, thickness_m=0.006),
     "leggings": Bottom(hem=1.85, cuff_m=0.0, thickness_m=0.004),
-    "shorts": Bottom(hem=0.92, cuff_m=0.105),
+    "shorts": Bottom(hem=0.84, cuff_m=0.105),
     "short shorts": Bottom(hem=0.55, cuff_m=0.10),
     "skirt": Bottom(hem=0.95, skirt=True, flare_m=0.035),
     "midi skirt": Bottom(hem=1.35, skirt=True, flare_m=0.03),
@@ -118,7 +125,7 @@ HAIR = {
     "shoulder": Hair(crown_m=0.02, length_m=1.36),
     "long": Hair(crown_m=0.018, length_m=1.2),
     "bun": Hair(crown_m=0.014, bun_m=0.042),
-    "beanie": Hair(crown_m=0.018, shift=0.0, rough_m=0.001, cloth=True),
+    "beanie": Hair(crown_m=0.026, shift=0.0, rough_m=0.001, cloth=True),
     "cap": Hair(crown_m=0.014, rough_m=0.0, cloth=True, brim_m=0.075),
 }
 WAIST_M = 0.985
@@ -169,7 +176,7 @@ def scalp_piece(hair: Hair) -> Piece:
     side, back, up = _head_units()
     line = np.interp(back, [-0.75, -0.35, -0.12, 0.05, 0.35, 0.6, 1.0], [0.62, 0.60, 0.15, 0.1, -0.1, -0.55, -0.75])
     if hair.cloth:
-        line = 0.42 - 0.25 * (back + 0.3)
+        line = (0.42 if hair.brim_m else 0.26) - 0.25 * (back + 0.3)
     ears = np.where(up < 0.15, 1.02 - np.abs(side) - 0.1 * (back < 0.0), 1.0)
     field = np.minimum(up - line - hair.shift, ears)
     field = np.where(template().positions[:, 2] > 1.42, field, -1.0)
@@ -203,7 +210,7 @@ def shape_top(top: Top, piece: Piece, body: np.ndarray, noise: np.ndarray) -> np
     """Unposed vertices (N, 3) of a top on a shaped body (19158, 3); `noise` (3,) phases of its folds."""
     t = template()
     rest = smooth(piece.of(body), piece.faces, top.bulk)
-    out = normals(rest, piece.faces)
+    out = even_normals(rest, piece.faces)
     z, arm = piece.of(t.positions)[:, 2], piece.of(t.arm)
     on_arm = piece.of(t.on_arm) > 0.5
     loose = np.where(on_arm, np.clip(arm / max(top.sleeve, 0.3), 0, 1), np.clip((1.25 - z) / 0.4, 0, 1))
@@ -223,7 +230,7 @@ def shape_bottom(bottom: Bottom, piece: Piece, body: np.ndarray, noise: np.ndarr
     t = template()
     rest = smooth(piece.of(body), piece.faces, 3)
     leg = piece.of(t.leg)
-    out = normals(rest, piece.faces)
+    out = even_normals(rest, piece.faces)
     vertices = rest + out * bottom.thickness_m
     if bottom.skirt:
         sway = 0.012 * np.sin(7 * np.arctan2(rest[:, 0], -rest[:, 1]) + noise[0]) * np.clip(leg, 0, 1)

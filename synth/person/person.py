@@ -12,7 +12,7 @@ from synth.motion import rotation
 from synth.person import garments, textures
 from synth.person.basemesh import base_mesh
 from synth.person.body import Shape, bone_transforms, joints, shape_vertices, skin
-from synth.person.pieces import Piece, normals, template, whole
+from synth.person.pieces import Piece, normals, smooth, template, whole
 from synth.randomness import rng
 
 MONK = "#f6ede4 #f3e7db #f7ead0 #eadaba #d7bd96 #a07e56 #825c43 #604134 #3a312a #292420".split()
@@ -141,7 +141,8 @@ def _around(x: np.ndarray, y: np.ndarray, faces: np.ndarray) -> np.ndarray:
 
 def _top_uv(piece: Piece, top: garments.Top) -> np.ndarray:
     t = template()
-    x, y, z = piece.of(t.positions).T
+    # on the template as smooth as the cloth itself, else straight lines of the pattern turn jagged
+    x, y, z = smooth(piece.of(t.positions), piece.faces, top.bulk).T
     body = textures.tile_uv(
         "body", _around(x, y + 0.01, piece.faces), ((z - top.hem_m) / (1.47 - top.hem_m))[piece.faces]
     )
@@ -154,14 +155,14 @@ def _top_uv(piece: Piece, top: garments.Top) -> np.ndarray:
 
 
 def _bottom_uv(piece: Piece) -> np.ndarray:
-    x, y, z = piece.of(template().positions).T
+    x, y, z = smooth(piece.of(template().positions), piece.faces, 3).T
     return textures.tile_uv("legs", _around(x, y + 0.01, piece.faces), (z / garments.WAIST_M)[piece.faces])
 
 
 def _skin(look: dict, piece: Piece, body: np.ndarray) -> _Part:
     tone = textures.hex_colour(MONK[look["skin_tone"] - 1])
     part = _part(piece, piece.of(body), tone, 0.55)
-    part.colour = 0.8 * part.colour * [1.0, 0.88, 0.8]  # swatches show lit skin, albedo is lower and warmer
+    part.colour = 0.72 * part.colour * [1.0, 0.88, 0.8]  # swatches show lit skin, albedo is lower and warmer
     x, y, z = piece.of(template().positions).T
     lips = np.exp(-(((z - 1.527) / 0.007) ** 2) - (x / 0.022) ** 4) * (y < -0.11)
     flush = np.exp(-(((z - 1.56) / 0.02) ** 2) - ((np.abs(x) - 0.035) / 0.015) ** 2) * (y < -0.08)

@@ -128,6 +128,18 @@ def normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
     return out / (np.linalg.norm(out, axis=1, keepdims=True) + 1e-12)
 
 
+def even_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """Unit vertex normals (N, 3) averaged over the neighbours, steady at hems where single triangles are thin."""
+    out = normals(vertices, faces)
+    edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
+    i, j = np.concatenate([edges, edges[:, ::-1]]).T
+    around = sparse.csr_matrix((np.ones(len(i)), (i, j)), shape=(len(vertices), len(vertices)))
+    for _ in range(4):
+        out = out + around @ out
+        out /= np.linalg.norm(out, axis=1, keepdims=True) + 1e-12
+    return out
+
+
 def neighbours(faces: np.ndarray, count: int) -> tuple[sparse.csr_matrix, np.ndarray]:
     """Averaging matrix over edge neighbours (N, N), where border vertices average only along the border; border mask
     (N,).

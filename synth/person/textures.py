@@ -99,7 +99,7 @@ def cloth(
     shade = 1 + 0.035 * smooth_noise(random, (height, width), (10, 16)) + 0.02 * random.normal(size=(height, width))
     if pattern == "denim":
         fade = np.exp(-(((y - 0.35) / 0.3) ** 2)) * np.exp(-(((np.abs(x - 0.5) - 0.12) / 0.12) ** 2))
-        shade = shade + 0.05 * random.normal(size=(height, width)) + 0.28 * fade
+        shade = shade + 0.05 * random.normal(size=(height, width)) + 0.18 * fade
     return np.clip(fabric * shade[..., None], 0, 1)
 
 
