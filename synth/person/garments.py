@@ -102,7 +102,7 @@ BOTTOMS = {
     "jeans": Bottom(hem=1.97, cuff_m=0.068),
     "slim": Bottom(hem=1.93, cuff_m=0.058, thickness_m=0.006),
     "leggings": Bottom(hem=1.85, cuff_m=0.0, thickness_m=0.004),
-    "shorts": Bottom(hem=0.84, cuff_m=0.105),
+    "shorts": Bottom(hem=0.86, cuff_m=0.098),
     "short shorts": Bottom(hem=0.55, cuff_m=0.10),
     "skirt": Bottom(hem=0.95, skirt=True, flare_m=0.035),
     "midi skirt": Bottom(hem=1.35, skirt=True, flare_m=0.03),
@@ -257,9 +257,10 @@ def _hang_legs(
         away = p[:, :2] - axis
         radius = np.linalg.norm(away, axis=1)
         place = leg[mine]
-        profile = np.interp(
-            place, [0.12, 0.5, 1.0, bottom.hem], [0.075, 0.086, min(0.078, bottom.cuff_m + 0.008), bottom.cuff_m]
-        )
+        knee = min(1.0, 0.9 * bottom.hem)
+        width = min(0.078, bottom.cuff_m + 0.008)
+        widths = [0.075, 0.086, width if knee == 1.0 else 0.088, bottom.cuff_m]
+        profile = np.interp(place, [0.12, min(0.5, 0.8 * knee), knee, bottom.hem], widths)
         fold = (
             0.006 * np.sin(34 * place + 2 * np.arctan2(away[:, 0], away[:, 1]) + noise[2]) * np.clip(place - 0.8, 0, 1)
         )
