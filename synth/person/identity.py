@@ -155,7 +155,7 @@ def _body(draw: _Streams) -> dict:
         arm_swing=float(np.clip(random.normal(0.95, 0.25), 0.3, 1.5)),
         sway=float(random.normal(1.0, 0.3)),
         stoop=float(abs(random.normal(0.02, 0.02)) + (0.05 if group == "old" else 0)),
-        elbow=float(np.clip(random.normal(0.35, 0.12), 0.1, 0.8)),
+        elbow=float(np.clip(random.normal(0.16, 0.12), 0.0, 0.6)),
         turnout=float(random.normal(0.09, 0.05)),
         tempo=float(random.normal(1.0, 0.08)),
     )

@@ -162,7 +162,8 @@ def _bottom_uv(piece: Piece) -> np.ndarray:
 def _skin(look: dict, piece: Piece, body: np.ndarray) -> _Part:
     tone = textures.hex_colour(MONK[look["skin_tone"] - 1])
     part = _part(piece, piece.of(body), tone, 0.55)
-    part.colour = 0.72 * part.colour * [1.0, 0.88, 0.8]  # swatches show lit skin, albedo is lower and warmer
+    # a swatch shows skin as it looks when lit: its albedo is lower and warmer in the light, higher in the dark
+    part.colour = np.array([0.045, 0.028, 0.02]) + 0.66 * part.colour * [1.0, 0.88, 0.8]
     x, y, z = piece.of(template().positions).T
     lips = np.exp(-(((z - 1.527) / 0.007) ** 2) - (x / 0.022) ** 4) * (y < -0.11)
     flush = np.exp(-(((z - 1.56) / 0.02) ** 2) - ((np.abs(x) - 0.035) / 0.015) ** 2) * (y < -0.08)
