@@ -44,7 +44,7 @@ class Render:
 
     preset: str = "gspr"
     """A world of scenes/worlds, or a group of them (demo)."""
-    scenes: tuple[str, ...] = ()
+    scenes: tuple[str, ...] | None = None
     """Number of places, or their names; by default all of the preset."""
     ids: int | None = None
     """Number of people; by default the preset's. The first N of more people are the same N."""
@@ -95,7 +95,9 @@ def _chosen(world: World, settings: Render) -> World:
     if world.wardrobe not in WARDROBES:
         raise UserError(f"world {world.name}: no wardrobe {world.wardrobe!r}; known: {', '.join(WARDROBES)}")
     places = list(world.places)
-    if settings.scenes:
+    if settings.scenes is not None:
+        if not settings.scenes:
+            raise UserError("--scenes: got nothing, wanted a number of places, or their names")
         if len(settings.scenes) == 1 and settings.scenes[0].isdecimal():
             count = int(settings.scenes[0])
             if count < 1:
@@ -190,8 +192,9 @@ def _begun(out: Path, info: dict) -> dict[int, dict]:
 
 def _check_blender() -> None:
     """One line with the remedy where Blender's module cannot be used."""
+    python = ".".join(map(str, sys.version_info[:3]))
     if sys.version_info[:2] != (3, 11):
-        raise UserError(f"rendering needs Python 3.11 (bpy 4.5 is built for it), this is {platform.python_version()}")
+        raise UserError(f"rendering needs Python 3.11 (bpy 4.5 is built for it), this is {python}")
     for module in ("bpy", "anny", "OpenEXR"):
         if importlib.util.find_spec(module) is None:
             raise UserError(f"rendering needs {module}: pip install -c constraints.txt -e '.[render]'")

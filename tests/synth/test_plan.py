@@ -1,0 +1,211 @@
+"""The plan is pure and fair: everyone before every camera equally often, apart from one another, whole in the frame."""
+
+import os
+import resource
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import replace
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from opengspr import UserError
+from scenes import worlds
+from scenes.places import FRAME, camera_matrices, inside, load_place, project
+from scenes.worlds import GROUPS, load_world, world_names, worlds_of
+from synth.plan import APART_M, SHOTS_PER_UNIT, Unit, plan_hash, units
+from synth.randomness import rng
+
+ROOT = Path(__file__).parent.parent.parent
+SMALL = {name: min(load_world(name).people, 60) for name in world_names()}
+
+
+def plan(name: str, ids: int | None = None, seed: int = 0) -> list[Unit]:
+    return list(units(load_world(name), ids or SMALL[name], seed))
+
+
+def test_random_streams_are_named_not_ordered() -> None:
+    first = rng(0, "world", "stride", 3).random(4)
+    rng(1).random(9)
+    assert np.array_equal(rng(0, "world", "stride", 3).random(4), first)
+    assert not np.array_equal(rng(0, "world", "stride", 4).random(4), first)
+    assert rng("a", "bc").random() != rng("ab", "c").random()
+    assert rng(0).integers(2**32) == 2786844786  # the same on every machine
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_the_plan_is_pure(name: str) -> None:
+    once = plan(name)
+    np.random.seed(7)
+    assert plan(name) == once
+    one, two = (units(load_world(name), SMALL[name], 0) for _ in range(2))
+    assert [(a, b) for a, b in zip(one, two, strict=True)] == [(a, a) for a in once]
+    assert plan(name, seed=1) != once
+    assert len({unit.name for unit in once}) == len(once)
+
+
+def test_the_hash_is_the_same_in_every_process_and_imports_are_light() -> None:
+    code = (
+        "import sys, synth.render\n"
+        "assert not {'bpy', 'torch', 'anny', 'OpenEXR', 'datasets'} & set(sys.modules), 'heavy imports'\n"
+        "from scenes.worlds import load_world; from synth.plan import plan_hash, units\n"
+        "print(plan_hash(list(units(load_world('demo-src'), 30, 0))))"
+    )
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    environment = os.environ | {"PYTHONHASHSEED": "77", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == plan_hash(plan("demo-src", 30))
+    assert after.ru_utime - before.ru_utime < 3
+    assert len({plan_hash(plan("demo-src", *other)) for other in ((30,), (29,), (30, 1))}) == 3
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_everyone_is_before_every_camera_equally_often(name: str) -> None:
+    world, seen = load_world(name), Counter()  # type: ignore[var-annotated]
+    for unit in plan(name):
+        for instant in unit.instants:
+            seen.update((unit.place, c.camid, c.viewpoint, w.pid) for c in instant.cameras for w in instant.walkers)
+    rounds = 1 if world.in_turn else world.instants
+    everyone = {(c.place, c.camid, c.viewpoint, pid) for c in world.cameras for pid in range(SMALL[name])}
+    assert seen == dict.fromkeys(everyone, rounds)
+
+
+def test_gspr_is_twelve_viewpoints_of_every_place() -> None:
+    world = load_world("gspr")
+    assert world.people == 2369 and world.in_turn
+    for place in world.places:
+        cameras = [camera for camera in world.cameras if camera.place == place]
+        assert [camera.viewpoint for camera in cameras] == [*range(12)]
+        assert len({camera.camid for camera in cameras}) == 1  # a place is one camera, as the paper has it
+    assert sum(unit.shots for unit in plan("gspr", 50)) == 50 * len(world.cameras)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_walkers_are_apart_in_the_region_and_in_the_frame(name: str) -> None:
+    for unit in plan(name):
+        place = load_place(unit.place)
+        for instant in unit.instants:
+            at = np.array([walker.at for walker in instant.walkers])
+            assert all(np.linalg.norm(a - b) > APART_M for a, b in combinations(at, 2)), (unit.name, instant.frame)
+            wide = np.array(place.region) * 1.35  # routes lie in the region, and people walk beside them
+            assert all(inside(point, wide) for point in at)
+            for camera in instant.cameras:
+                matrices = camera_matrices(place.viewpoints[camera.viewpoint])
+                for height in (0.0, 1.9):
+                    pixels, depth = project(np.column_stack([at, np.full(len(at), height)]), matrices)
+                    assert (depth > 1).all() and (pixels >= 0).all() and (pixels <= FRAME).all()
+
+
+def test_people_walk_where_they_look() -> None:
+    turns = []
+    for unit in plan("demo-src"):
+        for a, b in combinations(unit.instants, 2):
+            if a.walkers[0].pid != b.walkers[0].pid or b.frame - a.frame != 40:
+                continue
+            for w, v in zip(a.walkers, b.walkers, strict=True):
+                step = np.subtract(v.at, w.at)
+                if w.action != "stand" and 1.2 < np.hypot(*step) < 3:
+                    turns.append(step @ [np.sin(w.heading_rad), -np.cos(w.heading_rad)] / np.hypot(*step))
+    assert len(turns) > 20 and np.median(turns) > 0.9
+
+
+def test_company_differs_between_places() -> None:
+    together = {
+        place: {
+            pair
+            for unit in plan("gspr")
+            if unit.place == place
+            for instant in unit.instants
+            for pair in combinations(sorted(w.pid for w in instant.walkers), 2)
+        }
+        for place in load_world("gspr").places
+    }
+    plaza, mall = together["plaza"], together["mall"]
+    assert len(plaza & mall) < 0.25 * len(plaza) and plaza
+
+
+def test_units_have_their_size() -> None:
+    for name in SMALL:
+        shots = [unit.shots for unit in plan(name)]
+        places = len(load_world(name).places)
+        assert sum(size < SHOTS_PER_UNIT for size in shots) <= places  # only a place's last one is smaller
+        assert max(shots) < SHOTS_PER_UNIT + 7 * 12 and min(shots) > 0
+        for unit in plan(name):
+            frames = [instant.frame for instant in unit.instants]
+            assert frames == sorted(set(frames))
+
+
+@pytest.mark.parametrize("ids", [1, 2, 7, 23])
+def test_any_number_of_people(ids: int) -> None:
+    made = plan("demo-tgt", ids)
+    assert {pid for unit in made for pid in unit.pids} == {*range(ids)}
+
+
+def test_indoors_and_outdoors_take_the_worlds_lights() -> None:
+    lights = {(unit.weather, round(unit.hour)) for unit in plan("gspr") if unit.place == "plaza"}
+    assert len({weather for weather, _ in lights}) > 1
+    for weather, hour in lights:
+        assert any(weather == w and abs(hour - h) <= 1 for w, h, _ in load_world("gspr").lights)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"peeple": 3}, "world: unknown key 'peeple'; did you mean 'people'"),
+        ({"people": "many"}, "people is 'many', wanted a number"),
+        ({"people": 0}, "people is 0, wanted at least 1"),
+        ({"wardrobe": None}, "wardrobe is None, wanted str"),
+        ({"split": {"train": "half"}}, "split: train is 'half', wanted a number"),
+        ({"split": {}}, "split: train is missing"),
+        ({"lights": []}, "lights is empty"),
+        ({"lights": [{"weather": "hail", "hour": 9}]}, "unknown weather 'hail'; known: extra sunny"),
+        ({"lights": [{"weather": "clear", "hour": 24}]}, "wanted an hour from 0.5 to 23.5"),
+        ({"lights": ["clear"]}, "light: got 'clear', wanted keys and values"),
+        ({"cameras": [{"place": "moon", "viewpoint": 1}]}, "camera 0: no place 'moon'; known: mall"),
+        ({"cameras": [{"place": "plaza", "viewpoint": 12}]}, "plaza has no viewpoint 12, only 0 to 11"),
+        ({"cameras": [{"place": "plaza", "viewpoints": [3, -1]}]}, "plaza has no viewpoint -1"),
+        ({"cameras": [{"place": "plaza"}]}, "wanted either viewpoint or viewpoints"),
+        ({"cameras": [{"place": "plaza", "viewpoint": 1, "traits": {"warmth": "hot"}}]}, "warmth is 'hot'"),
+    ],
+)
+def test_bad_worlds_are_refused(tmp_path: Path, monkeypatch, change: dict[str, Any], said: str) -> None:
+    raw = yaml.safe_load((worlds.FOLDER / "demo-src.yaml").read_text())
+    (tmp_path / "odd.yaml").write_text(yaml.safe_dump({**raw, **change}))
+    monkeypatch.setattr(worlds, "FOLDER", tmp_path)
+    with pytest.raises(UserError, match=said) as error:
+        load_world("odd")
+    assert str(error.value).startswith("odd.yaml: ")
+
+
+def test_text_that_is_no_world_is_refused(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(worlds, "FOLDER", tmp_path)
+    for text in ("[1", "- a", "", "people: 3"):
+        (tmp_path / "odd.yaml").write_text(text)
+        with pytest.raises(UserError, match=r"odd\.yaml: "):
+            load_world("odd")
+
+
+def test_a_plan_refuses_what_its_world_cannot_have() -> None:
+    world = load_world("demo-src")
+    camera = replace(world.cameras[0], traits={"warmht": 1})
+    with pytest.raises(UserError, match="no camera trait 'warmht'; known: exposure_ev"):
+        next(units(replace(world, cameras=(camera,)), 3, 0))
+    with pytest.raises(UserError, match="no viewpoint 99"):
+        next(units(replace(world, cameras=(replace(camera, traits={}, viewpoint=99),)), 3, 0))
+    with pytest.raises(UserError, match="--ids: got 0"):
+        next(units(world, 0, 0))
+
+
+def test_presets_name_worlds_that_load() -> None:
+    for group, members in GROUPS.items():
+        assert worlds_of(group) == members
+        assert all(load_world(name).name == name for name in members)
+    with pytest.raises(UserError, match="--preset: got 'mars', wanted one of demo, "):
+        worlds_of("mars")
