@@ -21,7 +21,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from opengspr import UserError
-from opengspr.files import output_folder
+from opengspr.files import PART, output_folder
 from synth.plan import Quality, Unit
 
 TRIES = 3
@@ -66,6 +66,9 @@ class Worker:
         self.process.kill()
         self.process.join()
         self.link.close()
+        if self.job is not None:  # what it was writing
+            for part in self.job.path.parent.glob(f"{PART}{self.process.pid}-*"):
+                part.unlink()
 
 
 @contextmanager

@@ -1,0 +1,313 @@
+"""Rendering: the same bytes however the work is cut and dealt, and truth that agrees with the picture.
+
+A small world of four units is rendered once; whoever renders it again compares with that.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+import yaml
+from PIL import Image
+from scipy.ndimage import binary_dilation, binary_erosion
+
+from scenes.places import project
+from synth.capture import Capture, Shot, open_capture
+from synth.farm import Job, render
+from synth.geometry import box_of, silhouette
+from synth.motion import Gait, joint_rotations
+from synth.plan import QUALITIES
+
+pytestmark = [pytest.mark.blender]
+pytest.importorskip("OpenEXR")
+from synth.person.person import build, pose  # noqa: E402
+
+ROOT = Path(__file__).parent.parent.parent
+WORLD = {
+    "people": 12,
+    "quality": "draft",
+    "wardrobe": "summer",
+    "split": {"train": 1.0},
+    "rounds": 1,
+    "cameras_at_once": 1,
+    "cameras": [{"place": "plaza", "viewpoint": 4}, {"place": "mall", "viewpoint": 2}],
+    "lights": [{"weather": "overcast", "hour": 15}, {"weather": "extra sunny", "hour": 12}],
+}
+LAUNCH = """
+import sys
+from pathlib import Path
+import scenes.worlds, synth.farm, synth.plan
+from opengspr import command
+from synth.render import Render, main
+scenes.worlds.FOLDER, synth.farm.RAM, synth.plan.SHOTS_PER_UNIT = Path(sys.argv[1]), Path(sys.argv[2]), 1
+command(Render, main, ["--preset", "small", *sys.argv[3:]])
+"""
+
+
+class Launcher:
+    """Starts the render command on the small world, with a memory folder of its own."""
+
+    def __init__(self, folder: Path):
+        self.worlds, self.ram = folder / "worlds", folder / "ram"
+        for path in (self.worlds, self.ram):
+            path.mkdir()
+        (self.worlds / "small.yaml").write_text(yaml.safe_dump(WORLD))
+
+    def start(self, out: Path, workers: int) -> subprocess.Popen:
+        args = [sys.executable, "-c", LAUNCH, self.worlds, self.ram, "--out", out, "--workers", str(workers)]
+        environment = os.environ | {"PYTHONPATH": str(ROOT)}
+        return subprocess.Popen(
+            args, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        )
+
+    def finish(self, out: Path, workers: int) -> str:
+        run = self.start(out, workers)
+        said = "".join(run.communicate(timeout=200))
+        assert run.returncode == 0, said
+        assert not [*self.ram.iterdir()]
+        return said
+
+
+def files(capture: Path) -> dict[str, bytes]:
+    """What a capture is: everything but the logs."""
+    found = {str(path.relative_to(capture)): path for path in sorted(capture.rglob("*")) if path.is_file()}
+    return {name: path.read_bytes() for name, path in found.items() if not name.startswith("logs/")}
+
+
+@pytest.fixture(scope="module")
+def launcher(tmp_path_factory: pytest.TempPathFactory) -> Launcher:
+    return Launcher(tmp_path_factory.mktemp("launch"))
+
+
+@pytest.fixture(scope="module")
+def capture(launcher: Launcher, tmp_path_factory: pytest.TempPathFactory) -> Capture:
+    """The small world, rendered by one worker in one go."""
+    out = tmp_path_factory.mktemp("uncut") / "small"
+    launcher.finish(out, 1)
+    return open_capture(out)
+
+
+@pytest.fixture(scope="module")
+def shots(capture: Capture) -> list[Shot]:
+    return [*capture.shots()]
+
+
+@pytest.fixture(scope="module")
+def looks(capture: Capture) -> dict[int, dict]:
+    return {row["pid"]: json.loads(row["look"]) for row in capture.people.to_pylist()}
+
+
+def picture(shot: Shot) -> np.ndarray:
+    return np.asarray(Image.open(BytesIO(shot.jpg)).convert("RGB")).astype(float)
+
+
+def until(run: subprocess.Popen, true) -> None:
+    """Waits until something is true of a run that goes on."""
+    end = time.monotonic() + 120
+    while not true():
+        assert run.poll() is None and time.monotonic() < end, run.communicate()
+        time.sleep(0.02)
+
+
+def begun(out: Path) -> bool:
+    """Whether a unit that is not whole has shots in it."""
+    return any(part.exists() and part.stat().st_size > 0 for part in out.glob("units/.part-*"))
+
+
+def workers(run: subprocess.Popen) -> list[psutil.Process]:
+    return [p for p in psutil.Process(run.pid).children() if "spawn_main" in " ".join(p.cmdline())]
+
+
+def gone(processes: list[psutil.Process]) -> bool:
+    return not psutil.wait_procs(processes, timeout=20)[1]
+
+
+def test_all_shots_are_there(capture: Capture, shots: list[Shot]) -> None:
+    assert capture.info["units"] == len(capture.units()) >= 4
+    assert {shot.truth["weather"] for shot in shots if shot.truth["place"] == "plaza"} == {"overcast", "extra sunny"}
+    assert 0.8 * capture.info["shots"] <= len(shots) <= capture.info["shots"] == 24
+    assert len({shot.key for shot in shots}) == len(shots)
+
+
+def test_cut_off_in_every_way_it_ends_with_the_same_bytes(launcher: Launcher, capture: Capture, tmp_path: Path) -> None:
+    """SIGTERM, SIGINT, SIGKILL of all and SIGKILL of one worker, each in the middle of a unit, with two workers."""
+    out, done = tmp_path / "cut", {}  # type: ignore[var-annotated]
+    for sign, status in ((signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)):
+        run = launcher.start(out, 2)
+        until(run, lambda: begun(out))
+        family = psutil.Process(run.pid).children(recursive=True)
+        if sign == signal.SIGKILL:
+            until(run, lambda: {*out.glob("units/[!.]*.tar")} > {*done} and begun(out))  # noqa: B023
+            os.killpg(run.pid, sign)
+        else:
+            run.send_signal(sign)
+        said = "".join(run.communicate(timeout=60))
+        assert run.returncode == status and "Traceback" not in said, said
+        assert gone(family)
+        if sign != signal.SIGKILL:
+            assert not [*launcher.ram.iterdir()] and not [*out.glob("units/.part-*")] and not (out / ".lock").exists()
+        for path in done:
+            assert path.stat().st_ino == done[path], f"{path.name} was rendered again"
+        done = {path: path.stat().st_ino for path in out.glob("units/[!.]*.tar")}
+    assert 0 < len(done) < capture.info["units"]
+
+    run = launcher.start(out, 2)
+    until(run, lambda: workers(run) and begun(out))  # not the parts that the killed run left
+    workers(run)[0].kill()
+    said = "".join(run.communicate(timeout=200))
+    assert run.returncode == 0 and "its process ended with status -9; 2 tries left" in said, said
+    assert f"{len(done)} of {capture.info['units']} units are there already" in said and "stale lock" in said
+    assert not [*launcher.ram.iterdir()]
+    assert all(path.stat().st_ino == inode for path, inode in done.items())
+    again, wanted = files(out), files(capture.path)
+    assert [*again] == [*wanted]
+    assert [name for name in wanted if again[name] != wanted[name]] == []
+    assert "captured" in launcher.finish(out, 2)  # nothing is left to do
+    assert files(out) == again
+
+
+def test_a_unit_that_always_fails_is_set_aside(tmp_path: Path, capture: Capture, looks: dict[int, dict]) -> None:
+    from dataclasses import replace
+
+    from scenes.worlds import load_world
+    from synth.plan import units
+
+    unit = next(units(load_world("demo-src"), 1, 0))
+    unit = replace(unit, instants=(replace(unit.instants[0], cameras=unit.instants[0].cameras[:1]),))
+    odd = {0: {**looks[0], "top": {**looks[0]["top"], "kind": "cape"}}}
+    jobs = [
+        Job(replace(unit, name=name), people, QUALITIES["draft"], tmp_path / "units" / f"{name}.tar")
+        for name, people in (("bad", odd), ("good", {0: looks[0]}))
+    ]
+    failed = render(jobs, 1, tmp_path / "logs", "t")
+    assert [*failed] == ["bad"] and failed["bad"].startswith("ValueError: top: got 'cape', wanted one of")
+    assert [path.name for path in (tmp_path / "units").iterdir()] == ["good.tar"]
+    assert (tmp_path / "logs" / "worker-0.log").read_text().count("Traceback") == 3
+
+
+def test_the_box_is_the_masks(shots: list[Shot]) -> None:
+    for shot in shots:
+        truth, mask = shot.truth, shot.mask()
+        assert picture(shot).shape[:2] == mask.shape
+        for box, instance in [(truth["box"], truth["instance"])] + [(o["box"], o["instance"]) for o in truth["others"]]:
+            found = box_of(mask == instance)
+            assert found is not None
+            there = np.array(found) / truth["scale"] + [*truth["region"][:2], *truth["region"][:2]]
+            assert np.allclose(there, box, atol=1e-6), shot.key
+        assert {*np.unique(mask)} == {0, truth["instance"], *(other["instance"] for other in truth["others"])}
+
+
+def whole(shot: Shot, looks: dict[int, dict]) -> np.ndarray:
+    """The silhouette in the shot's picture of the body that its truth describes."""
+    truth = shot.truth
+    body, camera = truth["body"], [np.array(truth["camera"][name]) for name in "KRt"]
+    person = build(looks[truth["pid"]])
+    vertices, _ = pose(person, joint_rotations(Gait(**body["gait"]), body["phase"], truth["action"]))
+    c, s = np.cos(body["heading_rad"]), np.sin(body["heading_rad"])
+    x, y, z = vertices.T
+    placed = np.column_stack([c * x - s * y + body["at"][0], s * x + c * y + body["at"][1], z])
+    pixels, _ = project(placed, (camera[0], camera[1], camera[2]))
+    height, width = shot.mask().shape
+    return silhouette((pixels - truth["region"][:2]) * truth["scale"], person.faces, (width, height))
+
+
+def test_the_mask_is_the_described_body(shots: list[Shot], looks: dict[int, dict]) -> None:
+    shares = []
+    for shot in shots:
+        body, mask = whole(shot, looks), shot.mask() == shot.truth["instance"]
+        assert (mask & ~binary_dilation(body, np.ones((3, 3)))).sum() <= 0.003 * mask.sum(), shot.key
+        share = shot.truth["visible_share"]
+        assert 0 <= share <= 1
+        if not shot.truth["others"]:
+            shares.append(share)
+            hidden = binary_erosion(body, np.ones((3, 3))) & ~mask
+            assert share < 0.9 or hidden.sum() < 0.1 * body.sum(), shot.key
+        assert share == pytest.approx(min(1, mask.sum() / body.sum()) * (1 - shot.truth["truncation"]), abs=0.01)
+    assert len(shares) >= 6 and np.median(shares) > 0.97
+    assert min(shot.truth["visible_share"] for shot in shots) < 0.97  # some do stand behind others
+
+
+def test_keypoints_are_on_the_body(shots: list[Shot]) -> None:
+    seen = []
+    for shot in shots:
+        truth, mask = shot.truth, shot.mask() == shot.truth["instance"]
+        points = np.array(truth["keypoints_2d"])
+        camera = tuple(np.array(truth["camera"][name]) for name in "KRt")
+        assert np.allclose(project(np.array(truth["keypoints_3d"]), camera)[0], points[:, :2])  # type: ignore[arg-type]
+        near = binary_dilation(mask, np.ones((5, 5)))
+        at = ((points[:, :2] - truth["region"][:2]) * truth["scale"]).astype(int)
+        for (x, y), (_, _, visible) in zip(at, points, strict=True):
+            assert not visible or near[y, x], shot.key
+        if not truth["others"] and truth["truncation"] == 0:
+            seen.append(points[:, 2].mean())
+            assert points[:, 1].min() > truth["box"][1] - 1 and points[:, 1].max() < truth["box"][3] + 1
+        front = truth["azimuth_deg"] < 60 or truth["azimuth_deg"] > 300
+        back = 120 < truth["azimuth_deg"] < 240
+        if front or back:  # from the front, people's left is on the picture's right
+            assert (points[5, 0] > points[6, 0]) == front, shot.key
+    assert np.mean(seen) > 0.9
+
+
+def chroma(colour: np.ndarray) -> np.ndarray:
+    """Opponent colours relative to brightness, of linear light."""
+    linear = (np.asarray(colour, float) / 255) ** 2.2
+    r, g, b = linear / (linear.sum() + 0.02)
+    return np.array([r - g, (r + g) / 2 - b])
+
+
+def test_people_wear_their_own_clothes(shots: list[Shot], looks: dict[int, dict]) -> None:
+    """The torso's colour against the look's: each plain top is nearest to its own look, for colours that stand out.
+
+    All casts but the first come after another in the same process: a picture kept by mistake shows here.
+    """
+    plain = {
+        pid: chroma(np.array([int(look["top"]["colour"][k : k + 2], 16) for k in (1, 3, 5)]))
+        for pid, look in looks.items()
+        if look["top"]["pattern"] == "plain"
+    }
+    ranks, casts = [], set()
+    for shot in shots:
+        truth = shot.truth
+        if truth["pid"] not in plain or np.linalg.norm(plain[truth["pid"]]) < 0.15:
+            continue
+        points = (np.array(truth["keypoints_2d"])[:, :2] - truth["region"][:2]) * truth["scale"]
+        middle, high = points[[5, 6, 11, 12]].mean(0), np.abs(points[5:7, 1].mean() - points[11:13, 1].mean())
+        y, x = np.indices(shot.mask().shape)
+        torso = (np.abs(y - middle[1]) < 0.25 * high) & (np.abs(x - middle[0]) < 0.15 * high)
+        torso &= shot.mask() == truth["instance"]
+        back = looks[truth["pid"]]["bag"] and 80 < truth["azimuth_deg"] < 280
+        if torso.sum() < 20 or back:
+            continue
+        found = chroma(np.median(picture(shot)[torso], axis=0))
+        nearest = sorted(plain, key=lambda pid: float(np.linalg.norm(plain[pid] - found)))
+        ranks.append(nearest.index(truth["pid"]))
+        casts.add((truth["place"], truth["frame"]))
+    assert len(ranks) >= 5 and len(casts) >= 3, (ranks, casts)
+    assert np.mean(np.array(ranks) == 0) >= 0.7 and max(ranks) <= 2, ranks
+
+
+def test_pictures_are_neither_black_nor_blown_out(shots: list[Shot]) -> None:
+    for shot in shots:
+        image = picture(shot)
+        assert 15 < np.median(image) < 240, shot.key
+        assert image.std() > 8 and (image > 250).mean() < 0.3 and (image < 5).mean() < 0.3, shot.key
+        person = image[shot.mask() == shot.truth["instance"]]
+        assert 15 < person.mean() < 235, shot.key
+
+
+@pytest.fixture(autouse=True)
+def no_leftovers() -> Iterator[None]:
+    """Blender leaves no folder of its own behind."""
+    before = {*Path("/tmp").glob("blender_*")}
+    yield
+    mine = [path for path in {*Path("/tmp").glob("blender_*")} - before if path.stat().st_uid == os.getuid()]
+    assert not mine
