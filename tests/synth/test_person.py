@@ -21,6 +21,7 @@ if importlib.util.find_spec("anny"):
     from synth.person.pieces import Piece, cut, template, whole
 
 LOOKS = [*identities("demo-src", "mixed", 40, 0)]
+PLAIN = {"male": 1.0, "age_years": 25.0, "muscle": 0.5, "weight": 0.5, "stature": 0.0, "ideal": 0.0}  # of few targets
 
 
 def dressed() -> Iterator[dict]:
@@ -28,9 +29,9 @@ def dressed() -> Iterator[dict]:
     count = max(map(len, TABLES.values()))
     for k, look in enumerate(LOOKS[:count]):
         kinds = {s: {**look[s], "kind": [*table][k % len(table)]} for s, table in TABLES.items()}
-        yield {**look, "shape": LOOKS[0]["shape"], **kinds}
-    for weight, age, male in ((0.08, 80.0, 0.0), (1.0, 17.0, 1.0), (0.5, 10.0, 0.3)):
-        yield {**LOOKS[0], "shape": {**LOOKS[0]["shape"], "weight": weight, "age_years": age, "male": male}}
+        yield {**look, "shape": {**LOOKS[0]["shape"], **PLAIN}, **kinds}
+    for change in ({"weight": 0.0, "age_years": 80.0, "male": 0.0}, {"weight": 1.0}, {"age_years": 10.0}):
+        yield {**LOOKS[0], "shape": {**LOOKS[0]["shape"], **PLAIN, **change}}
 
 
 @lru_cache(maxsize=1)
@@ -57,7 +58,7 @@ def test_every_garment_and_haircut_builds() -> None:
 
 
 def test_a_look_through_json_builds_the_same_person() -> None:
-    for look in LOOKS[:2]:
+    for look in LOOKS[:1]:
         one, two = build(look), build(json.loads(json.dumps(look)))
         for name in Person.__dataclass_fields__:
             assert np.array_equal(getattr(one, name), getattr(two, name)), name
