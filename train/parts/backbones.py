@@ -2,8 +2,10 @@
 
 import copy
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -77,7 +79,7 @@ class Encoder(nn.Module):
         self.neck = nn.BatchNorm1d(channels)
         self.neck.bias.requires_grad_(False)
         self.channels = channels
-        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks this form
+        self.to(memory_format=torch.channels_last)
         if spec.domains > 1:
             self.split_domains(spec.domains)
 
@@ -192,38 +194,69 @@ def _timm(name: str, pretrained: bool) -> tuple[nn.Module, int]:
     if name not in timm.list_models():
         raise UserError(f"--backbone timm:{name}: timm {timm.__version__} has no such model")
     model = timm.create_model(name, pretrained=pretrained, num_classes=0, global_pool="")
-    strided = [module for module in model.modules() if isinstance(module, nn.Conv2d) and module.stride == (2, 2)]
-    if strided:
-        strided[-1].stride = (1, 1)
-    body = _Features(model)
+    body = _Features(model).eval()
+    _keep_last_stride_at_one(body)
     with torch.no_grad():
-        shape = body.eval()(torch.zeros(1, 3, 128, 64)).shape
+        shape = body(torch.zeros(1, 3, 128, 64)).shape
     if len(shape) != 4:
         raise UserError(f"--backbone timm:{name}: gives no map (B, C, H, W) but a tensor of {len(shape)} dimensions")
     return body.train(), shape[1]
 
 
+@torch.no_grad()
+def _keep_last_stride_at_one(body: nn.Module) -> None:
+    """Sets the strides of 2 that work on the smallest maps to 1; a body that cannot work so keeps them."""
+    heights: dict[nn.Conv2d, int] = {}
+    strided = [module for module in body.modules() if isinstance(module, nn.Conv2d) and module.stride == (2, 2)]
+    hooks = [
+        one.register_forward_pre_hook(lambda module, x: heights.update({module: x[0].shape[2]})) for one in strided
+    ]
+    picture = torch.zeros(1, 3, 128, 64)
+    body(picture)
+    for hook in hooks:
+        hook.remove()
+    last = [module for module in heights if heights[module] == min(heights.values())]
+    for stride in ((1, 1), (2, 2)):
+        for module in last:
+            module.stride = stride
+        try:
+            body(picture)
+            return
+        except RuntimeError:  # a shortcut that halves its map in some other way no longer fits
+            continue
+
+
 class _Features(nn.Module):
     """A timm model up to its last map."""
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: Any) -> None:
         super().__init__()
         self.model = model
-        for head in ("conv_head", "norm_head", "act2", "head", "classifier", "fc"):  # parameters that never get a gradient
+        for head in (
+            "conv_head",
+            "norm_head",
+            "act2",
+            "head",
+            "classifier",
+            "fc",
+        ):  # parameters that never get a gradient
             if hasattr(model, head):
                 setattr(model, head, nn.Identity())
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.model.forward_features(x)
+        forward_features: Callable[[Tensor], Tensor] = self.model.forward_features
+        return forward_features(x)
 
 
 def _imagenet(backbone: str, others: str) -> dict[str, Tensor]:
     """ImageNet weights of the body."""
     if backbone.startswith("ibn"):
-        raise UserError(f"--init imagenet: {backbone} has ImageNet weights from its authors only, to be given as a file; {others}")
+        raise UserError(
+            f"--init imagenet: {backbone} has ImageNet weights from its authors only, to be given as a file; {others}"
+        )
     try:
         if backbone in RESNETS:
-            from torchvision.models import get_model_weights
+            from torchvision.models import get_model_weights  # type: ignore[import-untyped]  # ships no types
 
             return dict(get_model_weights(backbone).DEFAULT.get_state_dict(progress=False))
         return _timm(backbone.removeprefix("timm:"), pretrained=True)[0].state_dict()

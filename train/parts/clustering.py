@@ -45,7 +45,9 @@ def nearest(features: np.ndarray, k: int) -> np.ndarray:
 def _mutual(lists: np.ndarray) -> sparse.csr_matrix:
     """(N, N) with 1 where i is in j's list and j in i's."""
     count, k = lists.shape
-    listed = sparse.csr_matrix((np.ones(count * k, np.int32), lists.ravel(), np.arange(0, count * k + 1, k)), (count, count))
+    listed = sparse.csr_matrix(
+        (np.ones(count * k, np.int32), lists.ravel(), np.arange(0, count * k + 1, k)), (count, count)
+    )
     listed.sort_indices()
     return listed.multiply(listed.T).tocsr()
 
@@ -90,7 +92,9 @@ def encode(features: np.ndarray, k1: int = 30, k2: int = 6) -> sparse.csr_matrix
     if k2 > 1:
         near = lists[:, :k2]
         count, width = near.shape
-        mean = sparse.csr_matrix((np.full(count * width, 1 / width), near.ravel(), np.arange(0, count * width + 1, width)))
+        mean = sparse.csr_matrix(
+            (np.full(count * width, 1 / width), near.ravel(), np.arange(0, count * width + 1, width))
+        )
         rows = (mean @ rows).tocsr()
     rows.sort_indices()
     return rows

@@ -57,7 +57,7 @@ class Images:
     def __len__(self) -> int:
         return len(self.source) if self.kept is None else len(self.kept)
 
-    def __getitems__(self, indices: Sequence[int]) -> np.ndarray:
+    def __getitems__(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
         """Pictures (B, height, width, 3) uint8; the name by which torch's loader asks for a whole batch."""
         if self.kept is not None:
             return np.asarray(self.kept[np.asarray(indices)])
@@ -66,8 +66,8 @@ class Images:
     def stream(self, batches: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
         """The batches in order; pictures that are not kept are decoded ahead in worker processes."""
         if self.kept is not None:
-            return map(self.__getitems__, batches)
-        loader = torch.utils.data.DataLoader(
+            return (self.__getitems__(batch) for batch in batches)
+        loader: torch.utils.data.DataLoader[np.ndarray] = torch.utils.data.DataLoader(
             self,  # type: ignore[arg-type]  # __getitems__ is all that the loader calls, the base class wants __getitem__
             batch_sampler=[batch.tolist() for batch in batches],
             num_workers=min(8, cpu_count() or 1),
@@ -134,7 +134,7 @@ def augment(pictures: np.ndarray, rng: np.random.Generator, erase: float = 0.5) 
     Args:
         pictures: (B, H, W, 3) uint8.
         rng: the draws; a batch takes the same number of them whatever comes out.
-        erase: probability of an erased rectangle (2 to 40 % of the area, sides 0.3 to 3.3), filled with the mean colour.
+        erase: probability of an erased rectangle: 2 to 40 % of the area, sides 0.3 to 3.3, filled with the mean colour.
 
     Returns:
         (B, H, W, 3) uint8, a copy.

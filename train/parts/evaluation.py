@@ -80,17 +80,13 @@ def evaluate(query: Tensor, gallery: Tensor, of_query: Labels, of_gallery: Label
 
 def _places(similarity: np.ndarray, matches: np.ndarray) -> np.ndarray:
     """Places, from 1, of these gallery indices by falling similarity, equal ones by index; sorted."""
-    own = similarity[matches]
-    best, which = np.unique(own, return_inverse=True)
-    above = len(similarity) - np.searchsorted(np.sort(similarity[similarity >= best[0]]), best, "right")
-    above -= int((similarity < best[0]).sum())
-    places = above[which] + 1
-    for value in best:  # equals of lower index come before
-        equal = np.flatnonzero(similarity == value)
-        if len(equal) > 1:
-            tied = own == value
-            places[tied] += np.searchsorted(equal, matches[tied])
-    return np.sort(places)
+    own = similarity[matches, None]
+    place = 1 + (similarity > own).sum(1)
+    shared = (similarity == own).sum(1) > 1
+    if shared.any():  # of equals, those of lower index come before
+        earlier = np.arange(len(similarity)) < matches[shared, None]
+        place[shared] += ((similarity == own[shared]) & earlier).sum(1)
+    return np.sort(place)
 
 
 def ranking(query: Tensor, gallery: Tensor, of_query: Labels, of_gallery: Labels, top: int = 10) -> np.ndarray:

@@ -115,7 +115,9 @@ class _Keeper:
         self._rewrite_metrics()
         epoch, step = state["epoch"], state["step"]
         if epoch < self.stage.epochs:
-            print(f"{self.stage.name}: goes on at epoch {epoch + 1} of {self.stage.epochs}, step {step + 1}", flush=True)
+            print(
+                f"{self.stage.name}: goes on at epoch {epoch + 1} of {self.stage.epochs}, step {step + 1}", flush=True
+            )
         return epoch, step
 
     def add(self, epoch: int, step: int, losses: Mapping[str, Tensor]) -> None:
@@ -154,17 +156,23 @@ class _Keeper:
         state = self.stage.state_dict()
         bad = checkpoint.first_non_finite(state)
         if bad:
-            self._stop(epoch, step, bad)
+            self._stop(*((epoch, step - 1) if step else (epoch - 1, self.stage.steps - 1)), bad)
         now = time.monotonic()
         self.seconds, self.since = self.seconds + now - self.since, now
         own = {name: getattr(self, name) for name in ("sums", "count", "seconds", "lines")}
         checkpoint.save_state(self.state, {"stage": state, "epoch": epoch, "step": step} | own)
 
     def _stop(self, epoch: int, step: int, what: str) -> None:
-        notes = {"stage": self.stage.name, "epoch": epoch + 1, "step": step + 1, "what": what, "epochs_so_far": self.lines[-5:]}
+        notes = {
+            "stage": self.stage.name,
+            "epoch": epoch + 1,
+            "step": step + 1,
+            "what": what,
+            "epochs_so_far": self.lines[-5:],
+        }
         write_whole(self.folder / "non_finite.json", json.dumps(notes, indent=1).encode())
         raise NonFinite(
-            f"{self.stage.name}: not finite at epoch {epoch + 1}, step {step + 1}: {what}; the last good checkpoint stays "
+            f"{self.stage.name}: not finite at epoch {epoch + 1}, step {step + 1}: {what}; the last good state stays "
             f"at {self.state}, what led to it is in {self.folder / 'non_finite.json'}; a lower --lr may help"
         )
 

@@ -1,4 +1,4 @@
-"""Losses. Each is a mean over the batch, in the notation of the paper it comes from; teachers are never differentiated."""
+"""Losses. Each is a mean over the batch in the notation of its paper; teachers and memories are not differentiated."""
 
 import torch
 import torch.nn.functional as F
@@ -54,9 +54,9 @@ def triplet_hinge(features: Tensor, label: Tensor, margin: float = 0.3) -> Tenso
 def soft_softmax_triplet(student: Tensor, teacher: Tensor, label: Tensor) -> Tensor:
     """Collaborative triplet loss, SMCR eq. 13-15, as a cross-entropy of two softmaxes over (d+, d-).
 
-    As printed, eq. 14 is no distribution. We take S = softmax(d+, d-) and both of its terms, with the teacher's S as the
-    target: -(S_t[+] log S_s[+] + S_t[-] log S_s[-]). Pairs are mined on the student and the teacher is read at the same
-    pairs.
+    As printed, eq. 14 is no distribution. We take S = softmax(d+, d-) and both of its terms, with the teacher's S as
+    the target: -(S_t[+] log S_s[+] + S_t[-] log S_s[-]). Pairs are mined on the student and the teacher is read at
+    the same pairs.
 
     Args:
         student: features (N, D) that learn.

@@ -43,7 +43,9 @@ class InstanceMemory:
             index: entry of each feature, (B,) int64.
             features: (B, D), unit norm.
         """
-        later = torch.tril(index[:, None] == index[None, :], diagonal=-1).sum(1)  # how often it came before in the batch
+        later = torch.tril(index[:, None] == index[None, :], diagonal=-1).sum(
+            1
+        )  # how often it came before in the batch
         for turn in range(int(later.max()) + 1):
             rows = torch.nonzero(later == turn).squeeze(1)
             moved = self.momentum * self.entries[index[rows]] + (1 - self.momentum) * features[rows]

@@ -71,8 +71,8 @@ def refine(
 def auto_eps(graph: sparse.csr_matrix, min_samples: int = 4) -> float:
     """A radius without labels: the mean of the smallest distances, as many as would give each image its neighbours.
 
-    UDAP, MMT and ABMT average the smallest 1.6 to 2 thousandths of all pairs, which on Market-1501 is about ten pairs an
-    image; on a few hundred images that share would be a handful of pairs in all. So we count pairs by the image:
+    UDAP, MMT and ABMT average the smallest 1.6 to 2 thousandths of all pairs, which on Market-1501 is about ten pairs
+    an image; on a few hundred images that share would be a handful of pairs in all. So we count pairs by the image:
     the larger of 1.6 thousandths of all pairs and `min_samples` pairs an image.
 
     Args:

@@ -22,36 +22,51 @@ SHOWN_QUERIES = 5  # easy ones, and as many hard ones
 SHEET_COLUMNS = 12
 
 STYLE = """
-:root { color-scheme: light dark; --ink: #1d2329; --soft: #66707a; --line: #d8dde2; --page: #fbfbfa; --card: #fff;
-  --good: #16803c; --bad: #c8321f; --c0: #2563a8; --c1: #d9730d; --c2: #16803c; --c3: #8a3ea8; --c4: #b3293e; --c5: #5f6b76; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e4e7ea; --soft: #98a2ac; --line: #3a4149; --page: #15181b;
-  --card: #1d2125; --good: #4ac573; --bad: #ff6b57; --c0: #6fb0f2; --c1: #f5a354; --c2: #4ac573; --c3: #c98be0;
-  --c4: #f08295; --c5: #a9b3bd; } }
+:root {
+  color-scheme: light dark; --ink: #1d2329; --soft: #66707a; --line: #d8dde2; --page: #fbfbfa; --card: #fff;
+  --good: #16803c; --bad: #c8321f;
+  --c0: #2563a8; --c1: #d9730d; --c2: #16803c; --c3: #8a3ea8; --c4: #b3293e; --c5: #5f6b76;
+}
+@media (prefers-color-scheme: dark) { :root {
+  --ink: #e4e7ea; --soft: #98a2ac; --line: #3a4149; --page: #15181b; --card: #1d2125;
+  --good: #4ac573; --bad: #ff6b57;
+  --c0: #6fb0f2; --c1: #f5a354; --c2: #4ac573; --c3: #c98be0; --c4: #f08295; --c5: #a9b3bd;
+} }
 * { box-sizing: border-box; }
-body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--page); max-width: 62rem;
-  margin: 0 auto; padding: 2rem 1.2rem 4rem; }
-h1 { font-size: 1.6rem; margin: 0 0 .2rem; } h2 { font-size: 1.15rem; margin: 2.4rem 0 .6rem; }
-p { max-width: 46rem; } .soft, figcaption, .legend { color: var(--soft); } .soft { font-size: .9rem; }
+body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--page);
+  max-width: 62rem; margin: 0 auto; padding: 2rem 1.2rem 4rem; }
+h1 { font-size: 1.6rem; margin: 0 0 .2rem; }
+h2 { font-size: 1.15rem; margin: 2.4rem 0 .6rem; }
+h3 { font-size: 1rem; font-weight: 500; color: var(--soft); margin: 1.2rem 0 .3rem; }
+p { max-width: 46rem; }
+.soft, figcaption, .legend { color: var(--soft); font-size: .9rem; overflow-wrap: anywhere; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th, td { padding: .3rem .9rem .3rem 0; text-align: right; border-bottom: 1px solid var(--line); }
-th:first-child, td:first-child { text-align: left; padding-right: 2rem; } th { color: var(--soft); font-weight: 500; }
-tr.main td { font-weight: 650; } .wide { overflow-x: auto; }
-.charts { display: flex; flex-wrap: wrap; gap: 1.2rem; }
-figure { margin: 0; } .chart { flex: 1 1 20rem; max-width: 29rem; background: var(--card); border: 1px solid var(--line);
-  border-radius: 6px; padding: .7rem .8rem; }
-figcaption { font-size: .9rem; } svg { width: 100%; height: auto; display: block; }
-svg text { font-size: 11px; fill: var(--soft); } .grid { stroke: var(--line); }
-polyline { fill: none; stroke-width: 1.8; } .legend { font-size: .82rem; display: flex; flex-wrap: wrap; gap: .2rem .9rem; }
+th, td { padding: .3rem .9rem .3rem 0; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap; }
+th:first-child, td:first-child { text-align: left; padding-right: 2rem; }
+th { color: var(--soft); font-weight: 500; }
+tr.main td { font-weight: 650; }
+.wide { overflow-x: auto; }
+.charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(19rem, 1fr)); gap: 1rem; }
+figure { margin: 0; }
+.chart { background: var(--card); border: 1px solid var(--line); border-radius: 6px; padding: .7rem .8rem; }
+svg { width: 100%; height: auto; display: block; }
+svg text { font-size: 11px; fill: var(--soft); }
+.grid { stroke: var(--line); }
+polyline { fill: none; stroke-width: 1.8; }
+.legend { display: flex; flex-wrap: wrap; gap: .1rem .9rem; }
 .legend i { display: inline-block; width: .9rem; height: 3px; margin-right: .35rem; vertical-align: middle; }
-.ranks { display: flex; gap: 4px; margin: .35rem 0; align-items: flex-start; }
-.ranks img { width: 48px; height: 96px; display: block; border: 3px solid transparent; border-radius: 3px; }
-.ranks .query { margin-right: 12px; } .ranks .query img { border-color: var(--soft); }
-.good img { border-color: var(--good); } .bad img { border-color: var(--bad); border-style: dashed; }
-.sheet { display: grid; grid-template-columns: auto repeat(12, 48px); gap: 3px 4px; align-items: center; overflow-x: auto; }
+.ranks { display: flex; gap: 4px; margin: .35rem 0; }
+.ranks img { width: 54px; height: 102px; display: block; border: 3px solid transparent; border-radius: 3px; }
+.ranks .query { margin-right: 12px; }
+.ranks .query img { border-color: var(--soft); }
+.ranks .good img { border-color: var(--good); }
+.ranks .bad img { border-color: var(--bad); border-style: dashed; }
+.sheet { display: grid; grid-template-columns: 4rem repeat(12, 48px); gap: 3px 4px; align-items: center; }
 .sheet img { width: 48px; height: 96px; border-radius: 3px; display: block; }
-details summary { cursor: pointer; color: var(--soft); } pre { white-space: pre-wrap; font-size: .85rem; }
+summary { cursor: pointer; color: var(--soft); }
+pre { white-space: pre-wrap; font-size: .85rem; }
 """ + "".join(
-    f"polyline.c{i} {{ stroke: var(--c{i}); }} circle.c{i} {{ fill: var(--c{i}); }} i.c{i} {{ background: var(--c{i}); }}\n"
+    f".c{i} {{ stroke: var(--c{i}); }} circle.c{i} {{ fill: var(--c{i}); }} i.c{i} {{ background: var(--c{i}); }}\n"
     for i in range(6)
 )
 
@@ -95,7 +110,9 @@ def write(
     """
     body = [f"<h1>{escape(title)}</h1>", f'<p class="soft">{escape(str(folder))}</p>', _table(scored, main_row)]
     body += [f'<p class="soft">{escape(note)}</p>' for note in notes]
-    body.append(_curves([json.loads(line) for path in histories if path.exists() for line in path.read_text().splitlines()]))
+    body.append(
+        _curves([json.loads(line) for path in histories if path.exists() for line in path.read_text().splitlines()])
+    )
     body.append(_rank_lists(*scored[main_row], main_row, truth))
     body += [_sheet(sheet) for sheet in sheets]
     for name, label in (("config.yaml", "Settings"), ("env.json", "Made with")):
@@ -146,8 +163,8 @@ def _curves(history: Sequence[Mapping[str, Any]]) -> str:
             found = {key.removesuffix(ending): curve(key) for key in keys if key.endswith(ending)}
             charts.append(line_chart(f"{stage}, diagnosis: {meaning}", found))
     told = (
-        "Each point is an epoch. Nothing was chosen by the curves marked as diagnosis or by mAP: the result is the last "
-        "epoch's. Purity compares pseudo-labels with true identities, which training never sees."
+        "A point is an epoch. Nothing was chosen by the curves marked as diagnosis or by mAP: the result is the "
+        "last epoch's. Purity compares pseudo-labels with true identities, which training never sees."
     )
     return f'<h2>Training</h2><p class="soft">{told}</p><div class="charts">{"".join(charts)}</div>'
 
@@ -186,7 +203,8 @@ def _sheet(sheet: Sheet) -> str:
         filled = [f"<span>{_picture(pictures[i])}</span>" for i in range(len(pictures))]
         filled += ["<span></span>"] * (SHEET_COLUMNS - len(pictures))
         rows.append(f'<span class="soft">{name}</span>{"".join(filled)}')
-    return f'<h2>{escape(sheet.title)}</h2><div class="sheet">{"".join(rows)}</div>'
+    cells = f'<div class="sheet">{"".join(rows)}</div>'
+    return f'<h2>{escape(sheet.title)}</h2><div class="wide">{cells}</div>'
 
 
 def _picture(picture: np.ndarray) -> str:

@@ -1,4 +1,4 @@
-"""ResNet and IBN-ResNet-a bodies with last stride 1; parameter names are torchvision's (and IBN-Net's), so weights fit."""
+"""ResNet and IBN-ResNet-a bodies, last stride 1; parameters are named as in torchvision and IBN-Net, so weights fit."""
 
 import torch
 from torch import Tensor, nn
@@ -9,13 +9,12 @@ class IBN(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.half = channels // 2
-        self.IN = nn.InstanceNorm2d(self.half, affine=True)
-        self.BN = nn.BatchNorm2d(channels - self.half)
+        self.IN = nn.InstanceNorm2d(channels // 2, affine=True)
+        self.BN = nn.BatchNorm2d(channels - channels // 2)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> the same shape."""
-        first, second = x.split([self.half, x.shape[1] - self.half], 1)
+        first, second = x.tensor_split([x.shape[1] // 2], 1)
         return torch.cat([self.IN(first.contiguous()), self.BN(second.contiguous())], 1)
 
 

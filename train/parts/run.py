@@ -69,10 +69,14 @@ def opened(folder: Path, contents: Mapping[str, Any], device: str, force: bool =
             if (folder / ENVIRONMENT).exists():
                 old = json.loads((folder / ENVIRONMENT).read_text())
                 differing += _difference({"device": old.get("device")}, {"device": device})
-                for line in _difference({k: old.get(k) for k in ("torch", "threads", "cpu")}, environment, only_old=True):
+                for line in _difference(
+                    {k: old.get(k) for k in ("torch", "threads", "cpu")}, environment, only_old=True
+                ):
                     print(f"note: {folder} was begun with other software or hardware, bits may differ: {line}")
             if differing and not force:
-                raise UserError(f"{folder}: was begun with something else: {'; '.join(differing)}; --force goes on all the same")
+                raise UserError(
+                    f"{folder}: was begun with something else: {'; '.join(differing)}; --force goes on all the same"
+                )
         write_whole(folder / CONFIG, yaml.safe_dump(dict(contents), sort_keys=False).encode())
         write_whole(folder / ENVIRONMENT, json.dumps(environment, indent=1).encode())
         yield folder

@@ -6,7 +6,12 @@ import numpy as np
 
 
 def batches(
-    label: np.ndarray, size: int, per_identity: int, count: int, rng: np.random.Generator, camid: np.ndarray | None = None
+    label: np.ndarray,
+    size: int,
+    per_identity: int,
+    count: int,
+    rng: np.random.Generator,
+    camid: np.ndarray | None = None,
 ) -> list[np.ndarray]:
     """Draws `count` batches of `size` image indices.
 
@@ -37,7 +42,9 @@ def batches(
     return list(np.array(drawn[: size * count], np.int64).reshape(count, size))
 
 
-def _deal(label: np.ndarray, per_identity: int, rng: np.random.Generator, camid: np.ndarray | None) -> Iterator[list[int]]:
+def _deal(
+    label: np.ndarray, per_identity: int, rng: np.random.Generator, camid: np.ndarray | None
+) -> Iterator[list[int]]:
     """Endless identities in shuffled rounds, as lists of image indices."""
     clustered = np.flatnonzero(label >= 0)
     order = clustered[np.argsort(label[clustered], kind="stable")]

@@ -92,7 +92,7 @@ def read_config(path: Path, kind: type) -> dict[str, Any]:
     try:
         if path.stat().st_size > MOST_YAML_BYTES:
             raise UserError(f"{path}: {path.stat().st_size} bytes, wanted at most {MOST_YAML_BYTES}")
-        found = yaml.load(path.read_text(), _OnceLoader)  # noqa: S506  # a SafeLoader
+        found = yaml.load(path.read_text(), _OnceLoader)
     except OSError as error:
         raise UserError(f"--config {path}: {error.strerror}") from error
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
@@ -130,7 +130,7 @@ def _checked(path: Path, key: str, value: Any, hint: Any) -> Any:
 
 
 class _OnceLoader(yaml.SafeLoader):
-    """Refuses a key that comes twice."""
+    """The safe loader, which makes plain values only; refuses a key that comes twice."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         """A mapping without doubles."""

@@ -16,7 +16,7 @@ from train.parts.randomness import rng, seed_of
 
 @dataclass(frozen=True)
 class SupervisedSpec:
-    """Settings; the rate rises over the first eighth and falls tenfold at 1/2 and 7/8 (MMT's 40 and 70 of 80 epochs)."""
+    """Settings; the rate rises over the first eighth, falls tenfold at 1/2 and 7/8 (MMT's epochs 40 and 70 of 80)."""
 
     epochs: int = 80
     steps: int = 200

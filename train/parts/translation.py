@@ -1,7 +1,7 @@
 """Labelled pictures in the style of another domain: CycleGAN, SPGAN, eSPGAN.
 
 All three learn two generators, there and back, against two patch discriminators, with cycle consistency and, inside a
-domain, identity (colours stay): SMCR eq. 2 without its last term is CycleGAN here. SPGAN (Deng et al., CVPR 2018) adds a
+domain, identity (colours stay): SMCR eq. 2 without its last term is CycleGAN here. SPGAN (Deng et al., 2018) adds a
 siamese net that keeps a picture near its translation and away from the other domain. eSPGAN (Deng et al., 2018; SMCR's
 translator) has in its place an identity embedding, learned from originals and translations, whose cross-entropy on the
 translations reaches the generator: all of eq. 2.
@@ -23,7 +23,7 @@ from train.parts.data import Images, Labelled
 from train.parts.generators import Discriminator, Generator, ImagePool
 from train.parts.randomness import rng, seed_of
 
-ADAM = {"betas": (0.5, 0.999)}
+BETAS = (0.5, 0.999)  # of Adam, for generators and discriminators
 TRANSLATED = "translated.npy"
 
 
@@ -85,7 +85,9 @@ class Translation(loop.Stage):
         device: cpu or cuda.
     """
 
-    def __init__(self, name: str, spec: TranslationSpec, labelled: Labelled, other: Images, seed: int, device: str) -> None:
+    def __init__(
+        self, name: str, spec: TranslationSpec, labelled: Labelled, other: Images, seed: int, device: str
+    ) -> None:
         self.name, self.spec, self.seed, self.device = name, spec, seed, device
         self.epochs, self.steps = spec.epochs, spec.steps
         self.labelled, self.other = labelled, other
@@ -106,8 +108,8 @@ class Translation(loop.Stage):
                 self.nets["guide"] = _siamese(spec.width)
         self.nets.to(device)
         self.pools = ImagePool(), ImagePool()
-        self.makers = torch.optim.Adam(self._parameters("there", "back"), spec.lr, **ADAM)
-        self.judges = torch.optim.Adam(self._parameters("judge_other", "judge_own"), spec.lr, **ADAM)
+        self.makers = torch.optim.Adam(self._parameters("there", "back"), spec.lr, betas=BETAS)
+        self.judges = torch.optim.Adam(self._parameters("judge_other", "judge_own"), spec.lr, betas=BETAS)
         guide = list(self._parameters("guide")) if "guide" in self.nets else [nn.Parameter(torch.zeros(1))]
         self.guide = torch.optim.Adam(guide, 3.5e-4, weight_decay=5e-4)
 
@@ -145,7 +147,9 @@ class Translation(loop.Stage):
         self.makers.step()
 
         self.nets.requires_grad_(True)
-        shown_other, shown_own = (pool.exchange(made, draws) for pool, made in zip(self.pools, (made_other, made_own), strict=True))
+        shown_other, shown_own = (
+            pool.exchange(made, draws) for pool, made in zip(self.pools, (made_other, made_own), strict=True)
+        )
         judged = 0.5 * (self._judge("judge_other", other, shown_other) + self._judge("judge_own", own, shown_own))
         self.judges.zero_grad()
         judged.backward()
@@ -203,13 +207,16 @@ class Translation(loop.Stage):
 
     def state_dict(self) -> dict[str, Any]:
         """Nets, optimizers, pools."""
-        parts = (self.nets, self.makers, self.judges, self.guide, *self.pools)
-        return {str(i): part.state_dict() for i, part in enumerate(parts)}
+        return {name: part.state_dict() for name, part in self._stateful().items()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Takes up a state."""
-        for i, part in enumerate((self.nets, self.makers, self.judges, self.guide, *self.pools)):
-            part.load_state_dict(state[str(i)])
+        for name, part in self._stateful().items():
+            part.load_state_dict(state[name])
+
+    def _stateful(self) -> dict[str, Any]:
+        optimizers = {"makers": self.makers, "judges": self.judges, "guide": self.guide}
+        return {"nets": self.nets, "pool_other": self.pools[0], "pool_own": self.pools[1], **optimizers}
 
 
 def _siamese(width: int) -> nn.Module:

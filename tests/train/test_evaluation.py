@@ -1,0 +1,72 @@
+"""CMC and mAP against a plain loop."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from opengspr import UserError
+from train.parts.evaluation import Labels, evaluate, fuse, purity, ranking
+
+
+def plain(query: np.ndarray, gallery: np.ndarray, q: Labels, g: Labels) -> tuple[list[float], list[int]]:
+    """Average precision and first match of each query, by sorting everything."""
+    precisions, firsts = [], []
+    for i, feature in enumerate(query):
+        order = sorted(range(len(gallery)), key=lambda j: (-float(gallery[j] @ feature), j))
+        order = [j for j in order if g.pid[j] != -1 and not (g.pid[j] == q.pid[i] and g.camid[j] == q.camid[i])]
+        hits = [place for place, j in enumerate(order, 1) if g.pid[j] == q.pid[i]]
+        precisions.append(sum(k / place for k, place in enumerate(hits, 1)) / len(hits) if hits else float("nan"))
+        firsts.append(hits[0] if hits else 0)
+    return precisions, firsts
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 8), st.integers(1, 20), st.integers(1, 4), st.integers(0, 9999))
+def test_equals_the_plain_loop(queries: int, size: int, ids: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    query, gallery = (random.integers(-2, 3, (n, 2)).astype(np.float32) for n in (queries, size))  # many ties
+    q = Labels(random.integers(0, ids, queries), random.integers(0, 3, queries))
+    g = Labels(random.integers(-1, ids, size), random.integers(0, 3, size))
+    precision, first = plain(query, gallery, q, g)
+    if not any(first):
+        with pytest.raises(UserError, match="no query has a match"):
+            evaluate(torch.from_numpy(query), torch.from_numpy(gallery), q, g)
+        return
+    found = evaluate(torch.from_numpy(query), torch.from_numpy(gallery), q, g)
+    np.testing.assert_allclose(found.precision, precision)
+    assert found.rank.tolist() == first
+    answered = np.array(first) > 0
+    assert found.figures["mAP"] == pytest.approx(100 * np.nanmean(precision))
+    assert found.figures["rank5"] == pytest.approx(100 * np.mean(np.array(first)[answered] <= 5))
+
+
+def test_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(0)
+    query, gallery = (torch.from_numpy(random.normal(size=(n, 4)).astype(np.float32)) for n in (9, 30))
+    q, g = (Labels(random.integers(0, 3, n), random.integers(0, 3, n)) for n in (9, 30))
+    whole = evaluate(query, gallery, q, g)
+    monkeypatch.setattr("train.parts.evaluation.BLOCK_BYTES", 240)
+    np.testing.assert_array_equal(evaluate(query, gallery, q, g).rank, whole.rank)
+
+
+def test_average_precision_by_hand() -> None:
+    """Matches at places 1 and 3: (1/1 + 2/3) / 2. Same camera and pid -1 do not count, pid 0 does."""
+    gallery = torch.tensor([[0.99], [0.9], [0.8], [0.7], [1.0]])
+    labels = Labels(np.array([-1, 0, 1, 0, 0]), np.array([1, 1, 1, 2, 0]))
+    found = evaluate(torch.ones(1, 1), gallery, Labels(np.array([0]), np.array([0])), labels)
+    assert found.precision[0] == pytest.approx((1 + 2 / 3) / 2) and found.figures["rank1"] == 100
+    order = ranking(torch.ones(1, 1), gallery, Labels(np.array([0]), np.array([0])), labels, 5)
+    assert order.tolist() == [[1, 2, 3, -1, -1]]
+
+
+def test_fused_products_are_weighted_means() -> None:
+    (a, b), (c, d) = torch.randn(2, 3), torch.randn(2, 3)
+    fused = [fuse([x[None], y[None]], [0.3, 0.7])[0] for x, y in ((a, c), (b, d))]
+    torch.testing.assert_close(fused[0] @ fused[1], 0.3 * (a @ b) + 0.7 * (c @ d))
+
+
+def test_purity() -> None:
+    assert purity(np.array([0, 0, 0, 1, 1, -1]), np.array([7, 7, 8, 9, 9, 9])) == pytest.approx(4 / 5)
+    assert np.isnan(purity(np.array([-1, -1]), np.array([1, 2])))

@@ -1,0 +1,74 @@
+"""Little drawn worlds for the trainers' tests: people are two colours, domains differ in light."""
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from datasets.manifest import COLUMNS
+from datasets.pictures import encode
+from datasets.splits import train_pids
+from datasets.writer import LATE, DatasetWriter, checksums
+
+BLANK = {"string": "x", "int64": 0, "double": 0.0}
+
+
+def draw_world(data: Path, name: str, people: int, light: float, train: float = 1.0) -> None:
+    """Writes a dataset of people x 6 crops, 16 x 32 pixels, over 3 cameras.
+
+    Args:
+        data: data root.
+        name: of the dataset.
+        people: how many.
+        light: brightness of the domain.
+        train: share of people that is train.
+    """
+    random = np.random.default_rng(list(name.encode()))
+    (data / name).mkdir(parents=True)
+    writer = DatasetWriter(data / name, {"drawn": name})
+    crops = []
+    for person in range(people):
+        shirt, trousers = np.random.default_rng((person, 5)).integers(30, 225, (2, 3))
+        for number in range(6):
+            picture = np.full((32, 16, 3), 120.0)
+            picture[6:18, 4:12], picture[18:30, 4:12] = shirt, trousers
+            picture = picture * light + 10 * (number % 3) + random.normal(0, 8, picture.shape)
+            row = {field.name: BLANK.get(str(field.type)) for field in COLUMNS if field.name not in LATE}
+            row |= {"key": f"{person:05d}_c{number % 3:02d}s00_{number:06d}_00", "pid": person, "camid": number % 3}
+            row |= {"frame": number, "width": 16, "height": 32, "box": [0.0, 0.0, 16.0, 32.0]}
+            crops.append((row, encode(picture.clip(0, 255).astype(np.uint8))))
+    writer.add(0, crops, Counter())
+    writer.finish(train_pids(range(people), train, "drawn"), "CC0-1.0")
+
+
+def draw_worlds(data: Path) -> Path:
+    """The datasets syn, src and tgt below a data root, which is returned."""
+    draw_world(data, "syn", 6, 1.1)
+    draw_world(data, "src", 7, 0.9)
+    draw_world(data, "tgt", 12, 0.6, train=0.5)
+    return data
+
+
+def permute_train_pids(root: Path) -> None:
+    """Deals a dataset's training identities anew among its training crops."""
+    table = pq.read_table(root / "manifest.parquet")
+    pid, train = table["pid"].to_numpy().copy(), table["split"].to_numpy(zero_copy_only=False) == "train"
+    pid[train] = np.random.default_rng(1).permutation(pid[train])
+    table = table.set_column(table.column_names.index("pid"), COLUMNS.field("pid"), pa.array(pid))
+    pq.write_table(table, root / "manifest.parquet")
+    (root / "SHA256SUMS").write_text(checksums(root))
+
+
+TINY = [
+    "--height", "32", "--width", "16", "--backbone", "timm:test_resnet", "--init", "none", "--budget", "small",
+    "--pretrain-epochs", "2", "--pretrain-steps", "3", "--pretrain-batch", "16",
+    "--gan-epochs", "2", "--gan-steps", "3", "--gan-batch", "4", "--gan-width", "4",
+    "--epochs", "3", "--steps", "3", "--batch", "12", "--k1", "8", "--k2", "3", "--min-samples", "2",
+]  # fmt: skip
+
+
+def flags(data: Path, runs: Path) -> list[str]:
+    """A command line of train.smcr that takes seconds."""
+    return ["--syn", "syn", "--src", "src", "--tgt", "tgt", "--data-root", str(data), "--runs", str(runs), *TINY]

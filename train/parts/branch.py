@@ -1,0 +1,101 @@
+"""An encoder that labels a target by its own features and contrasts source and target with its own memory."""
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from train.parts import backbones, losses, pseudo_labels
+from train.parts.backbones import Encoder
+from train.parts.data import Labelled, Unlabelled
+from train.parts.evaluation import extract
+from train.parts.memory import InstanceMemory, class_means
+
+
+@dataclass(frozen=True)
+class BranchSpec:
+    """Settings of a branch; see `pseudo_labels.refine` and `losses.memory_contrastive`."""
+
+    criterion: str = "smcr"
+    cluster_by: str = "online"
+    eps: float = 0.6
+    k1: int = 30
+    k2: int = 6
+    min_samples: int = 4
+    momentum: float = 0.2
+    temperature: float = 0.05
+
+
+class Branch:
+    """SMCR's DTHR or RIHR, or SpCL by itself. Domain 0 is the source, domain 1 the target.
+
+    Args:
+        spec: settings.
+        encoder: what it begins as; copied, with batch norms kept apart by domain.
+        source: labelled pictures.
+        device: cpu or cuda.
+    """
+
+    def __init__(self, spec: BranchSpec, encoder: Encoder, source: Labelled, device: str) -> None:
+        self.spec, self.source, self.device = spec, source, device
+        self.encoder = copy.deepcopy(encoder)
+        self.encoder.split_domains(2)
+        self.encoder.to(device).train()
+        self.teacher = backbones.mean_teacher(self.encoder)
+        self.source_label = torch.from_numpy(source.label).to(device)
+        empty = torch.zeros(0, encoder.channels)
+        self.memory = InstanceMemory(empty, empty, spec.momentum)
+        self.label = np.empty(0, np.int64)
+        self.eps = spec.eps
+        self.threshold: float | None = None
+
+    def cluster(self, target: Unlabelled, first: bool) -> pseudo_labels.Clustered:
+        """Labels the target by this branch's own features; fills the memory the first time."""
+        by = self.encoder if self.spec.cluster_by == "online" else self.teacher
+        features = extract(by, target.images)
+        if first:
+            own = class_means(extract(by, self.source.images, domain=0), self.source_label, self.source.classes)
+            self.memory = InstanceMemory(own, features, self.spec.momentum)
+        spec = self.spec
+        found = pseudo_labels.refine(
+            features.cpu().numpy(), spec.criterion, self.eps, spec.k1, spec.k2, spec.min_samples, self.threshold
+        )
+        self.label, self.eps, self.threshold = found.label, found.eps, found.threshold
+        return found
+
+    def open_epoch(self) -> None:
+        """Hands the labels to the memory, each image that stands alone being a class of its own."""
+        self.memory.assign(torch.from_numpy(pseudo_labels.classes(self.label)).to(self.device))
+
+    def joint(self, pictures: tuple[Tensor, Tensor], own: Tensor, index: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Joint contrastive loss, SMCR eq. 4 and 10: one mean over source and target, against all classes.
+
+        Args:
+            pictures: of the source and of the target, (B, 3, H, W) each.
+            own, index: which pictures of the source and of the target they are, (B,) each.
+
+        Returns:
+            the loss, the features (2B, D) with the source first, and their memory entries (2B,) for `memory.update`.
+        """
+        features = torch.cat([self.encoder.features(pictures[domain], domain) for domain in (0, 1)])
+        label, sources = self.source_label[own], self.memory.sources
+        classes = torch.cat([label, sources + self.memory.label[index]])
+        loss = losses.memory_contrastive(features, self.memory.classes(), classes, self.spec.temperature)
+        return loss, features, torch.cat([label, sources + index])
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that coming steps depend on."""
+        nets = {"encoder": self.encoder.state_dict(), "teacher": self.teacher.state_dict()}
+        memory = {"entries": self.memory.entries, "sources": self.memory.sources}
+        return nets | memory | {"label": torch.from_numpy(self.label), "eps": self.eps, "threshold": self.threshold}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Takes up a state."""
+        self.encoder.load_state_dict(state["encoder"])
+        self.teacher.load_state_dict(state["teacher"])
+        self.memory.entries, self.memory.sources = state["entries"].to(self.device), state["sources"]
+        self.label, self.eps, self.threshold = state["label"].numpy(), state["eps"], state["threshold"]

@@ -1,0 +1,198 @@
+"""What comes before a recipe's own work: data by name, synthetic pretraining, translated sources, each made once.
+
+Recipes on the same data with the same settings here share the outcome in runs/stages, so they start from one model.
+"""
+
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from datasets.manifest import Dataset, open_dataset
+from datasets.unlabelled import unlabelled
+from opengspr import UserError, command
+from opengspr.files import output_folder
+from train.parts import backbones, loop, report, run, settings, translation
+from train.parts.backbones import Encoder, EncoderSpec
+from train.parts.data import Images, Labelled, Unlabelled, labelled
+from train.parts.supervised import Supervised, SupervisedSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class Adaptation(settings.Common):
+    """Flags of every recipe that goes from a labelled source to an unlabelled target."""
+
+    syn: str | None = None
+    """Synthetic dataset for pretraining: a name or a path; none = the source alone."""
+    src: str = ""
+    """Labelled source dataset."""
+    tgt: str = ""
+    """Target dataset, whose training identities are never used."""
+    backbone: str = "ibn_resnet50"
+    """resnet18, ibn_resnet18, resnet50, ibn_resnet50, mobilenetv3_small_050, timm:NAME."""
+    init: str = "imagenet"
+    """Weights to begin with: imagenet, synthetic, none, or a file."""
+    pool: Literal["gem", "avg"] = "gem"
+    """Pooling of the last map: generalised mean, or the plain mean."""
+    height: int = 256
+    width: int = 128
+    per_identity: int = 4
+    """Images of an identity in a batch."""
+    weight_decay: float = 5e-4
+    pretrain_on: Literal["translated+source", "synthetic"] = "translated+source"
+    """Images of stage 1; `synthetic` = untranslated and alone."""
+    pretrain_epochs: int = 80
+    pretrain_steps: int = 200
+    pretrain_batch: int = 64
+    pretrain_lr: float = 3.5e-4
+    translator: Literal["espgan", "spgan", "cyclegan"] = "espgan"
+    gan_epochs: int = 30
+    gan_steps: int = 400
+    gan_batch: int = 4
+    gan_width: int = 64
+    gan_blocks: int = 9
+    gan_light: bool = False
+    """Generators for CPUs: half size, a change instead of a picture."""
+
+
+SMALL_TARGET = 5000  # training crops below which `--budget auto` is small
+SMALL: dict[str, Any] = {  # what the small budget changes here; a recipe adds its own
+    "backbone": "mobilenetv3_small_050", "init": "none", "pool": "avg", "height": 128, "width": 64,
+    "pretrain_epochs": 8, "pretrain_steps": 50, "pretrain_lr": 1e-2,
+    "gan_epochs": 6, "gan_steps": 25, "gan_batch": 8, "gan_width": 8, "gan_blocks": 2, "gan_light": True,
+}  # fmt: skip
+
+Recipe = TypeVar("Recipe", bound=Adaptation)
+
+
+def start(
+    kind: type[Recipe],
+    small: Mapping[str, Any],
+    ablations: Mapping[str, Mapping[str, Any]],
+    work: Callable[[Recipe], None],
+    args: Sequence[str] | None = None,
+) -> None:
+    """A recipe's command: reads the flags, settles the settings, works.
+
+    Args:
+        kind: the recipe's settings.
+        small: what the small budget changes.
+        ablations: settings by the paper's names of rows.
+        work: the recipe.
+        args: the command line; by default this process's own.
+    """
+    args = sys.argv[1:] if args is None else list(args)
+
+    def is_small(chosen: Recipe) -> bool:
+        crops = len(open_dataset(chosen.tgt, chosen.data_root).split("train")) if chosen.tgt else 0
+        if crops < SMALL_TARGET:
+            print(f"--budget auto: small, since the target has {crops} training crops, fewer than {SMALL_TARGET}")
+        return crops < SMALL_TARGET
+
+    def begin(first: Recipe) -> None:
+        try:
+            work(settings.resolve(first, args, small, ablations, is_small))
+        except loop.Stopped as stop:
+            sys.exit(128 + stop.signum)
+
+    command(kind, begin, args)
+
+
+@dataclass
+class Job:
+    """A run's settings and data, and what its stages leave for the report: sheets, and folders in their order."""
+
+    chosen: Adaptation
+    data: Mapping[str, Dataset]
+    device: str
+    sheets: list[report.Sheet] = field(default_factory=list)
+    stages: list[Path] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, chosen: Adaptation) -> "Job":
+        """Opens the data.
+
+        Raises:
+            UserError: a dataset is not named, not there, or not one.
+        """
+        for flag in ("src", "tgt"):
+            if not getattr(chosen, flag):
+                raise UserError(f"--{flag}: wanted the name of a dataset")
+        names = {flag: getattr(chosen, flag) for flag in ("syn", "src", "tgt") if getattr(chosen, flag)}
+        data = {flag: open_dataset(name, chosen.data_root) for flag, name in names.items()}
+        return cls(chosen, data, run.choose_device(chosen.device))
+
+    @contextmanager
+    def folder(self, method: str) -> Iterator[Path | None]:
+        """The run's folder, held for this process; None where the run is finished, which it says."""
+        chosen = self.chosen
+        output_folder(chosen.runs)
+        contents = settings.of_the_result(chosen) | {"data": {name: one.fingerprint for name, one in self.data.items()}}
+        pair = f"{self.data['src'].name}2{self.data['tgt'].name}"
+        folder = run.choose_folder(chosen.runs, method, pair, chosen.seed, contents, chosen.again)
+        if run.result_of(folder) is not None:
+            print(f"finished earlier (--again runs it anew); report: {folder / 'report.html'}")
+            yield None
+            return
+        with run.opened(folder, contents, self.device, chosen.force):
+            yield folder
+
+    def source(self, name: str) -> Labelled:
+        """Training crops with identities, of syn or src."""
+        return labelled(self.data[name].split("train"), self.chosen.height, self.chosen.width)
+
+    def target(self, name: str) -> Unlabelled:
+        """Training crops without identities."""
+        crops = unlabelled(self.data[name].split("train"))
+        return Unlabelled(Images(crops, self.chosen.height, self.chosen.width), crops.camid)
+
+
+def translate(job: Job, own: str, other: str) -> Labelled:
+    """Crops of `own` in the style of `other`, of which no identity is looked at; stage 2, and half of stage 1."""
+    chosen, labels = job.chosen, job.source(own)
+    spec = translation.TranslationSpec(
+        chosen.translator, chosen.gan_epochs, chosen.gan_steps, chosen.gan_batch, width=chosen.gan_width,
+        blocks=chosen.gan_blocks, light=chosen.gan_light, embedding=chosen.backbone,
+    )  # fmt: skip
+    contents = asdict(spec) | {"seed": chosen.seed, "size": [chosen.height, chosen.width]}
+    contents["data"] = [job.data[name].fingerprint for name in (own, other)]
+    name = f"translate-{own}-to-{other}"
+
+    def build(folder: Path) -> Mapping[str, Any]:
+        stage = translation.Translation(name, spec, labels, job.target(other).images, chosen.seed, job.device)
+        return translation.build(folder, stage)
+
+    folder = run.shared_stage(chosen.runs, name, contents, job.device, build)
+    translated = replace(labels, images=translation.read_pictures(folder))
+    title = f"{job.data[own].name} translated into the style of {job.data[other].name}"
+    job.sheets.append(report.sheet(title, labels.images, translated.images))
+    job.stages.append(folder)
+    return translated
+
+
+def pretrain(job: Job) -> Encoder:
+    """Stage 1: supervised on translated synthetic images and the source, half and half."""
+    chosen, alone = job.chosen, job.chosen.pretrain_on == "synthetic"
+    used = [name for name in ("syn", "src") if name in job.data and not (alone and name == "src")] or ["src"]
+    sets = [translate(job, "syn", "src") if name == "syn" and not alone else job.source(name) for name in used]
+    spec = SupervisedSpec(
+        chosen.pretrain_epochs, chosen.pretrain_steps, chosen.pretrain_batch, chosen.per_identity,
+        chosen.pretrain_lr, chosen.weight_decay,
+    )  # fmt: skip
+    shaping = ("seed", "backbone", "init", "pool", "height", "width", "pretrain_on")
+    contents = asdict(spec) | {name: getattr(chosen, name) for name in shaping}
+    contents["data"] = [job.data[name].fingerprint for name in used]
+    contents["translated"] = str(job.stages[-1].name) if job.stages else None
+
+    def build(folder: Path) -> Mapping[str, Any]:
+        encoder = backbones.build(
+            EncoderSpec(chosen.backbone, chosen.height, chosen.width, chosen.pool), chosen.init, chosen.seed
+        )
+        loop.run(Supervised("pretrain", spec, encoder, sets, chosen.seed, job.device), folder)
+        encoder.save(folder / "encoder.safetensors")
+        return {"image_steps": spec.epochs * spec.steps * spec.batch}
+
+    job.stages.append(run.shared_stage(chosen.runs, "pretrain", contents, job.device, build))
+    return backbones.load(job.stages[-1] / "encoder.safetensors")
