@@ -1,6 +1,6 @@
 """Rendering: the same bytes however the work is cut and dealt, and truth that agrees with the picture.
 
-A small world of four units is rendered once; whoever renders it again compares with that.
+A small world of four units, two casts each, is rendered once; whoever renders it again compares with that.
 """
 
 import json
@@ -33,7 +33,7 @@ from synth.person.person import build, pose  # noqa: E402
 
 ROOT = Path(__file__).parent.parent.parent
 WORLD = {
-    "people": 12,
+    "people": 16,
     "quality": "draft",
     "wardrobe": "summer",
     "split": {"train": 1.0},
@@ -48,8 +48,8 @@ from pathlib import Path
 import scenes.worlds, synth.farm, synth.plan
 from opengspr import command
 from synth.render import Render, main
-scenes.worlds.FOLDER, synth.farm.RAM, synth.plan.SHOTS_PER_UNIT = Path(sys.argv[1]), Path(sys.argv[2]), 1
-command(Render, main, ["--preset", "small", *sys.argv[3:]])
+scenes.worlds.FOLDER, synth.farm.RAM, synth.plan.SHOTS_PER_UNIT = Path(sys.argv[1]), Path(sys.argv[2]), 8
+command(Render, main, ["--preset", "small", "--seed", "2", *sys.argv[3:]])
 """
 
 
@@ -132,9 +132,9 @@ def gone(processes: list[psutil.Process]) -> bool:
 
 
 def test_all_shots_are_there(capture: Capture, shots: list[Shot]) -> None:
-    assert capture.info["units"] == len(capture.units()) >= 4
+    assert capture.info["units"] == len(capture.units()) == 4
     assert {shot.truth["weather"] for shot in shots if shot.truth["place"] == "plaza"} == {"overcast", "extra sunny"}
-    assert 0.8 * capture.info["shots"] <= len(shots) <= capture.info["shots"] == 24
+    assert 0.8 * capture.info["shots"] <= len(shots) <= capture.info["shots"] == 32
     assert len({shot.key for shot in shots}) == len(shots)
 
 
@@ -265,19 +265,19 @@ def chroma(colour: np.ndarray) -> np.ndarray:
 
 
 def test_people_wear_their_own_clothes(shots: list[Shot], looks: dict[int, dict]) -> None:
-    """The torso's colour against the look's: each plain top is nearest to its own look, for colours that stand out.
+    """The torso's colour is nearest to the own look among all plain tops, wherever that colour says something: not for
+    tops that are nearly grey or nearly black, which no chroma tells apart.
 
-    All casts but the first come after another in the same process: a picture kept by mistake shows here.
+    All casts but the first come after another in the same process, half of them in the same unit: a picture that is
+    kept by mistake shows here.
     """
-    plain = {
-        pid: chroma(np.array([int(look["top"]["colour"][k : k + 2], 16) for k in (1, 3, 5)]))
-        for pid, look in looks.items()
-        if look["top"]["pattern"] == "plain"
-    }
-    ranks, casts = [], set()
+    tops = {pid: [int(look["top"]["colour"][k : k + 2], 16) for k in (1, 3, 5)] for pid, look in looks.items()}
+    plain = {pid: chroma(np.array(top)) for pid, top in tops.items() if looks[pid]["top"]["pattern"] == "plain"}
+    clear = [pid for pid in plain if np.linalg.norm(plain[pid]) >= 0.15 and max(tops[pid]) >= 80]
+    worn, casts = {}, set()  # type: ignore[var-annotated]
     for shot in shots:
         truth = shot.truth
-        if truth["pid"] not in plain or np.linalg.norm(plain[truth["pid"]]) < 0.15:
+        if truth["pid"] not in clear:
             continue
         points = (np.array(truth["keypoints_2d"])[:, :2] - truth["region"][:2]) * truth["scale"]
         middle, high = points[[5, 6, 11, 12]].mean(0), np.abs(points[5:7, 1].mean() - points[11:13, 1].mean())
@@ -288,11 +288,10 @@ def test_people_wear_their_own_clothes(shots: list[Shot], looks: dict[int, dict]
         if torso.sum() < 20 or back:
             continue
         found = chroma(np.median(picture(shot)[torso], axis=0))
-        nearest = sorted(plain, key=lambda pid: float(np.linalg.norm(plain[pid] - found)))
-        ranks.append(nearest.index(truth["pid"]))
+        worn[shot.key] = min(plain, key=lambda pid: float(np.linalg.norm(plain[pid] - found)))
         casts.add((truth["place"], truth["frame"]))
-    assert len(ranks) >= 5 and len(casts) >= 3, (ranks, casts)
-    assert np.mean(np.array(ranks) == 0) >= 0.7 and max(ranks) <= 2, ranks
+    assert len(worn) >= 5 and len(casts) >= 3, (worn, casts)
+    assert [key for key, pid in worn.items() if int(key[:5]) != pid] == [], worn
 
 
 def test_pictures_are_neither_black_nor_blown_out(shots: list[Shot]) -> None:
