@@ -330,7 +330,7 @@ def test_small_jpegs_keep_their_shape() -> None:
 
     text = report._picture(np.zeros((30, 10, 3), np.uint8))
     encoded = text.split("base64,")[1].split('"')[0]
-    assert Image.open(BytesIO(base64.b64decode(encoded))).size == (96, 192)
+    assert Image.open(BytesIO(base64.b64decode(encoded))).size == (64, 192)
 
 
 def test_triplet_of_a_batch_without_negatives() -> None:

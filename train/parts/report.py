@@ -17,7 +17,7 @@ from train.parts.charts import line_chart
 from train.parts.data import Images
 from train.parts.evaluation import RANKS, Pair, Retrieval, Truth
 
-PICTURE = (48, 96)  # width and height in pixels
+HEIGHT, WIDEST = 96, 72  # of a picture, in pixels of the page; the file holds twice as many
 SHOWN_QUERIES = 5  # easy ones, and as many hard ones
 SHEET_COLUMNS = 12
 
@@ -56,13 +56,13 @@ polyline { fill: none; stroke-width: 1.8; }
 .legend { display: flex; flex-wrap: wrap; gap: .1rem .9rem; }
 .legend i { display: inline-block; width: .9rem; height: 3px; margin-right: .35rem; vertical-align: middle; }
 .ranks { display: flex; gap: 4px; margin: .35rem 0; }
-.ranks img { width: 54px; height: 102px; display: block; border: 3px solid transparent; border-radius: 3px; }
+.ranks img { height: 102px; display: block; border: 3px solid transparent; border-radius: 3px; }
 .ranks .query { margin-right: 12px; }
 .ranks .query img { border-color: var(--soft); }
 .ranks .good img { border-color: var(--good); }
 .ranks .bad img { border-color: var(--bad); border-style: dashed; }
 .sheet { display: grid; grid-template-columns: 4rem repeat(12, 48px); gap: 3px 4px; align-items: center; }
-.sheet img { width: 48px; height: 96px; border-radius: 3px; display: block; }
+.sheet img { max-height: 96px; max-width: 48px; border-radius: 3px; display: block; }
 summary { cursor: pointer; color: var(--soft); }
 pre { white-space: pre-wrap; font-size: .85rem; }
 """ + "".join(
@@ -210,5 +210,5 @@ def _sheet(sheet: Sheet) -> str:
 def _picture(picture: np.ndarray) -> str:
     """A small JPEG inside the page."""
     stream = BytesIO()
-    ImageOps.pad(Image.fromarray(picture), (2 * PICTURE[0], 2 * PICTURE[1])).save(stream, "JPEG", quality=70)
+    ImageOps.contain(Image.fromarray(picture), (2 * WIDEST, 2 * HEIGHT)).save(stream, "JPEG", quality=70)
     return f'<img alt="" src="data:image/jpeg;base64,{base64.b64encode(stream.getvalue()).decode()}">'
