@@ -17,7 +17,6 @@ eq. 6 as in `pseudo_labels.smcr`; eq. 14 as in `losses.soft_softmax_triplet`; fo
 OpenUnReID); the memory is the instance memory with cluster logits; clustering uses the online encoders (`cluster_by`).
 """
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +25,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from torch import Tensor
+from tqdm import tqdm
 
 from train.parts import backbones, loop, losses, preparation, report, run, sampling
 from train.parts.backbones import Encoder
@@ -133,7 +133,7 @@ class Refinement(loop.Stage):
         for name, branch in self.branches.items():
             found = branch.cluster(self.target, first=epoch == 0)
             for warning in found.warnings:
-                print(f"warning: {name}, epoch {epoch + 1}: {warning}", file=sys.stderr)
+                tqdm.write(f"warning: {name}, epoch {epoch + 1}: {warning}")
             told |= {f"{name}_clusters": found.found, f"{name}_dropped": found.dropped, f"{name}_eps": found.eps}
             told[f"{name}_alone"] = int((found.label < 0).sum())
             if self.truth:
