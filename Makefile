@@ -57,6 +57,7 @@ slow: setup
 
 check: setup
 	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
 
 # The small dataset of the tests, cut anew from the demo's worlds. It is committed, so nobody else needs this.

@@ -58,7 +58,7 @@ def encode(image: np.ndarray, quality: int = 95) -> bytes:
 
 
 class Pictures:
-    """N pictures by where they lie: shard number, offset and size. Works across forks and in workers."""
+    """N pictures by where they lie: shard number, offset and size. Works across forks, in threads and in workers."""
 
     def __init__(self, root: Path, shard: np.ndarray, offset: np.ndarray, size: np.ndarray) -> None:
         self.root = root
@@ -76,9 +76,8 @@ class Pictures:
         shard, offset, size = self._place[i].tolist()
         path = self.root / "shards" / f"{shard:05d}.tar"
         try:
-            if shard not in self._files:
-                self._files[shard] = FileIO(path)
-            data = os.pread(self._files[shard].fileno(), size, offset)
+            file = self._files.get(shard) or self._files.setdefault(shard, FileIO(path))
+            data = os.pread(file.fileno(), size, offset)
         except FileNotFoundError:
             raise DatasetError(f"{path}: missing; the manifest names it") from None
         if len(data) != size:

@@ -97,7 +97,7 @@ def units(world: World, ids: int, seed: int) -> Iterator[Unit]:
     """The world's units in order, for its first `ids` people."""
     if ids < 1:
         raise UserError(f"--ids: got {ids}, wanted at least 1")
-    for place_index, name in enumerate(world.places):
+    for name in world.places:
         place = load_place(name)
         cameras = [Camera(c.camid, c.viewpoint, _traits(world, c.traits)) for c in world.cameras if c.place == name]
         bad = [c.viewpoint for c in cameras if not 0 <= c.viewpoint < len(place.viewpoints)]
@@ -111,7 +111,7 @@ def units(world: World, ids: int, seed: int) -> Iterator[Unit]:
             size = int(rng(seed, world.name, name, "cast", start).integers(place.walkers[0], place.walkers[1] + 1))
             casts.append((start, order[start : start + size]))
             start += size
-        yield from _place_units(world, place, place_index, cameras, casts, seed)
+        yield from _place_units(world, place, cameras, casts, seed)
 
 
 def _traits(world: World, given: dict[str, Any]) -> Traits:
@@ -122,9 +122,7 @@ def _traits(world: World, given: dict[str, Any]) -> Traits:
     return Traits(**given)
 
 
-def _place_units(
-    world: World, place: Place, place_index: int, cameras: list[Camera], casts: list, seed: int
-) -> Iterator[Unit]:
+def _place_units(world: World, place: Place, cameras: list[Camera], casts: list, seed: int) -> Iterator[Unit]:
     rounds = world.rounds(len(cameras))
     instants: list[Instant] = []
     for number, (start, pids) in enumerate(casts):
@@ -136,7 +134,7 @@ def _place_units(
             instants.append(_instant(world, place, [int(p) for p in pids], shooting, frame, number, k, seed))
         full = sum(len(i.walkers) * len(i.cameras) for i in instants) >= SHOTS_PER_UNIT
         if full or number == len(casts) - 1:
-            name = f"{place_index:02d}-{place.name}-{number:05d}"
+            name = f"{place.name}-{number:05d}"
             weather, hour = world.light(rng(seed, world.name, name, "light"), place.indoors)
             yield Unit(name, seed, world.name, place.name, weather, hour, tuple(instants))
             instants = []

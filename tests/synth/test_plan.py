@@ -49,6 +49,14 @@ def test_the_plan_is_pure(name: str) -> None:
     assert len({unit.name for unit in once}) == len(once)
 
 
+def test_choosing_places_changes_none_of_their_units() -> None:
+    """`--scenes mall` gives the mall as the whole world has it, light and company too."""
+    world = load_world("demo-src")
+    for place in world.places:
+        alone = replace(world, cameras=tuple(c for c in world.cameras if c.place == place))
+        assert list(units(alone, 30, 0)) == [unit for unit in plan("demo-src") if unit.place == place]
+
+
 def test_the_hash_is_the_same_in_every_process_and_imports_are_light() -> None:
     code = (
         "import sys, synth.render\n"
