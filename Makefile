@@ -44,7 +44,6 @@ demo: setup
 	$(RUN) -m labeler.label $(DATA)/captures/demo-syn $(DATA)/captures/demo-src $(DATA)/captures/demo-tgt
 	$(RUN) -m datasets.sheet demo-tgt --out $(DATA)/demo-tgt-sheet.jpg
 	$(RUN) -m train.smcr --syn demo-syn --src demo-src --tgt demo-tgt
-	@echo "report: $$(ls -t runs/smcr/demo-src2demo-tgt/*/report.html | head -n 1)"
 
 test: setup
 	$(RUN) -m pytest -q -m 'not slow and not gpu'

@@ -1,6 +1,7 @@
 import pickle
 import struct
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -106,3 +107,13 @@ def test_pictures_travel_to_workers(shared_data: Path) -> None:
     crops = open_dataset("little", shared_data).split("train")
     first = crops.read(0)
     assert pickle.loads(pickle.dumps(crops)).read(0) == first
+
+
+def test_threads_may_read_at_once(shared_data: Path) -> None:
+    """Many threads open the same shard for the first time together, again and again."""
+    crops = open_dataset("little", shared_data).split("train")
+    wanted = [crops.read(i) for i in range(len(crops))]
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(50):
+            fresh = open_dataset("little", shared_data).split("train")
+            assert list(pool.map(fresh.read, range(len(crops)))) == wanted

@@ -1,5 +1,6 @@
 """Little drawn worlds for the trainers' tests: people are two colours, domains differ in light."""
 
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from datasets.pictures import encode
 from datasets.splits import train_pids
 from datasets.writer import LATE, DatasetWriter, checksums
 
+TINY_WORLD = Path(__file__).parent.parent / "data" / "tiny_world"
 BLANK = {"string": "x", "int64": 0, "double": 0.0}
 
 
@@ -48,6 +50,13 @@ def draw_worlds(data: Path) -> Path:
     draw_world(data, "syn", 6, 1.1)
     draw_world(data, "src", 7, 0.9)
     draw_world(data, "tgt", 12, 0.6, train=0.5)
+    return data
+
+
+def rendered_worlds(data: Path) -> Path:
+    """Copies of the rendered datasets src and tgt below a data root, which is returned; src serves as syn, too."""
+    for name, of in (("syn", "src"), ("src", "src"), ("tgt", "tgt")):
+        shutil.copytree(TINY_WORLD / of, data / name)
     return data
 
 

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from os import cpu_count
-from threading import Lock
 from typing import Protocol
 
 import numpy as np
@@ -39,7 +38,6 @@ class Images:
 
     def __init__(self, source: Source, height: int, width: int, ram_limit_bytes: int = RAM_LIMIT_BYTES) -> None:
         self.source, self.height, self.width = source, height, width
-        self.reading = Lock()  # a source keeps open files, which are one reader's at a time
         self.kept: np.ndarray | None = None
         if len(source) * height * width * 3 <= ram_limit_bytes:
             self.kept = np.empty((len(source), height, width, 3), np.uint8)
@@ -78,8 +76,7 @@ class Images:
         return iter(loader)
 
     def _decode(self, index: int) -> np.ndarray:
-        with self.reading:
-            encoded = self.source.read(index)
+        encoded = self.source.read(index)
         picture = Image.fromarray(decode(encoded, f"picture {index} of {getattr(self.source, 'root', 'the set')}"))
         return np.asarray(picture.resize((self.width, self.height), Image.Resampling.BICUBIC))
 

@@ -55,8 +55,10 @@ svg text { font-size: 11px; fill: var(--soft); }
 polyline { fill: none; stroke-width: 1.8; }
 .legend { display: flex; flex-wrap: wrap; gap: .1rem .9rem; }
 .legend i { display: inline-block; width: .9rem; height: 3px; margin-right: .35rem; vertical-align: middle; }
-.ranks { display: flex; gap: 4px; margin: .35rem 0; }
-.ranks img { height: 102px; display: block; border: 3px solid transparent; border-radius: 3px; }
+.ranks { display: flex; gap: 4px; margin: .35rem 0; align-items: center; }
+.ranks img { width: 57px; height: 102px; object-fit: contain; background: var(--line); display: block;
+  border: 3px solid transparent; border-radius: 3px; }
+.ranks .soft { margin-left: 10px; white-space: nowrap; line-height: 1.35; }
 .ranks .query { margin-right: 12px; }
 .ranks .query img { border-color: var(--soft); }
 .ranks .good img { border-color: var(--good); }
@@ -109,7 +111,8 @@ def write(
         notes: sentences under the table.
     """
     body = [f"<h1>{escape(title)}</h1>", f'<p class="soft">{escape(str(folder))}</p>', _table(scored, main_row)]
-    body += [f'<p class="soft">{escape(note)}</p>' for note in notes]
+    asked = f"{len(truth.crops['query'])} queries, {len(truth.crops['gallery'])} crops in the gallery."
+    body += [f'<p class="soft">{escape(note)}</p>' for note in (asked, *notes)]
     body.append(
         _curves([json.loads(line) for path in histories if path.exists() for line in path.read_text().splitlines()])
     )
@@ -131,12 +134,12 @@ def write(
 def _table(scored: Mapping[str, tuple[Retrieval, Pair]], main_row: str) -> str:
     names = {"mAP": "mAP", **{f"rank{k}": f"Rank-{k}" for k in RANKS}}
     start = next(iter(scored.values()))[0].figures["mAP"]
-    rows = []
+    rows: list[str] = []
     for row, (one, _) in scored.items():
         cells = "".join(f"<td>{one.figures[name]:.1f}</td>" for name in names)
-        gain = one.figures["mAP"] - start
+        gain = f"{one.figures['mAP'] - start:+.1f}" if rows else ""
         mark = ' class="main"' if row == main_row else ""
-        rows.append(f"<tr{mark}><td>{escape(row)}</td>{cells}<td>{gain:+.1f}</td></tr>")
+        rows.append(f"<tr{mark}><td>{escape(row)}</td>{cells}<td>{gain}</td></tr>")
     head = "".join(f"<th>{name}</th>" for name in names.values())
     return (
         f'<h2>Result on the target, per cent</h2><div class="wide"><table><tr><th></th>{head}<th>gain, mAP</th></tr>'
@@ -178,7 +181,8 @@ def _rank_lists(found: Retrieval, features: Pair, row: str, truth: Truth) -> str
     parts = [
         f"<h2>Rank lists of {escape(row)}</h2>"
         '<p class="soft">Left the query, then its ten best answers from other cameras. Green, solid: the same person. '
-        "Red, dashed: someone else.</p>"
+        "Red, dashed: someone else. At the right the query's average precision and the place of the first right "
+        "answer.</p>"
     ]
     for name, queries in (("Easier half, evenly chosen", easy), ("The hardest", hard)):
         if not len(queries):
@@ -191,8 +195,10 @@ def _rank_lists(found: Retrieval, features: Pair, row: str, truth: Truth) -> str
                 if answer >= 0:
                     picture = _picture(truth.crops["gallery"].image(int(answer)))
                     cells.append(f'<div class="{"good" if fits else "bad"}">{picture}</div>')
-            precision = f"AP {100 * found.precision[query]:.0f} %, first match at {found.rank[query]}"
-            parts.append(f'<div class="wide"><div class="ranks" title="{precision}">{"".join(cells)}</div></div>')
+            score = f"AP {100 * found.precision[query]:.0f} %<br>first match: {found.rank[query]}"
+            parts.append(
+                f'<div class="wide"><div class="ranks">{"".join(cells)}<div class="soft">{score}</div></div></div>'
+            )
     return "".join(parts)
 
 
