@@ -162,7 +162,10 @@ class Refinement(loop.Stage):
         for name, weight in (("dthr", chosen.alpha), ("rihr", 1 - chosen.alpha)):
             branch, other = self.branches[name], self.branches["rihr" if name == "dthr" else "dthr"]
             draws = rng(self.seed, "augment", name, epoch, step)
-            source, target = (to_tensor(augment(next(stream), draws), self.device) for stream in self.streams[name])
+            source, target = (
+                to_tensor(augment(next(stream), draws, jitter=chosen.jitter), self.device)
+                for stream in self.streams[name]
+            )
             own, index = (torch.from_numpy(drawn).to(self.device) for drawn in self.drawn[name][step - self.first])
             joint, features, entries = branch.joint((source, target), own, index)
             with torch.no_grad():

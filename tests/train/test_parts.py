@@ -16,7 +16,7 @@ from PIL import Image
 
 from datasets.manifest import open_dataset
 from opengspr import UserError
-from tests.train.worlds import draw_world
+from tests.train.worlds import TINY_WORLD, draw_world
 from train.parts import backbones, checkpoint, data, losses, report, run, translation
 from train.parts.backbones import EncoderSpec
 from train.parts.charts import line_chart
@@ -239,6 +239,28 @@ def test_augment_draws_by_its_key_alone() -> None:
     assert 0.01 < share.min() < 0.05 and 0.3 < share.max() < 0.45
 
 
+def test_jitter_changes_light_and_colour_by_its_strength() -> None:
+    halves = np.full((4000, 50, 25, 3), 80, np.uint8)
+    halves[:, 25:] = 120
+    changed = data._jittered(halves, rng(4), 0.2).astype(float).mean(2)  # (B, 50, 3)
+    light = np.log(changed.mean((1, 2)) / 100)
+    contrast = np.log((changed[:, 25:] - changed[:, :25]).mean((1, 2)) / changed.mean((1, 2)) / 0.4)
+    tint = np.log(changed.mean(1) / changed.mean((1, 2))[:, None])
+    wanted = {"light": 0.2, "contrast": 0.2 * 2 / 3, "tint": 0.2 / 3 * np.sqrt(2 / 3)}
+    for name, found in {"light": light, "contrast": contrast, "tint": tint}.items():
+        assert abs(found.mean()) < 0.02 and abs(found.std() / wanted[name] - 1) < 0.06, name
+    red = np.full((4000, 4, 4, 3), (160, 80, 80), np.uint8)
+    vivid = data._jittered(red, rng(5), 0.2).astype(float).mean((1, 2))
+    spread = (vivid[:, 0] - vivid[:, 1]) / vivid.mean(1)
+    assert 0.15 < (spread / 0.75).std() < 0.35
+    same = data.augment(halves[:8], rng(6), jitter=0.2), data.augment(halves[:8], rng(6), jitter=0.2)
+    np.testing.assert_array_equal(*same)
+    flat = np.full((8, 50, 25, 3), 255, np.uint8)
+    plain, jittered = (data.augment(flat, rng(6), jitter=jitter) for jitter in (0.0, 0.2))
+    mean = (data.MEAN * 255).astype(np.uint8)
+    assert ((plain == mean).all(-1) == (jittered == mean).all(-1)).all(), "jitter moved the other draws"
+
+
 def test_a_light_generator_begins_as_the_identity() -> None:
     x = torch.rand(2, 3, 32, 16) * 2 - 1
     assert torch.equal(Generator(4, 1, light=True)(x), x)
@@ -272,6 +294,22 @@ def test_translators(kind: str, tmp_path: Path) -> None:
         wanted = stage.nets["there"](translation.signed(pictures.__getitems__([0]), "cpu")).clamp(-1, 1)
     shown = made.__getitems__([0])[0].astype(float) / 127.5 - 1
     np.testing.assert_allclose(shown, wanted[0].permute(1, 2, 0).numpy(), atol=1 / 127)
+
+
+@pytest.mark.slow
+def test_the_small_budgets_translator_takes_on_the_other_style(tmp_path: Path) -> None:
+    """After its few steps the pictures' mean colour has gone most of the way, and everyone is still recognised."""
+    worlds = [open_dataset(str(TINY_WORLD / name)).split("train") for name in ("src", "tgt")]
+    own, other = (data.labelled(crops, 128, 64) for crops in worlds)
+    small = {name.removeprefix("gan_"): value for name, value in SMALL.items() if name.startswith("gan_")}
+    spec = translation.TranslationSpec("espgan", **small, embedding="mobilenetv3_small_050")
+    translation.build(tmp_path, translation.Translation("t", spec, own, other.images, 0, "cpu"))
+    made = np.load(tmp_path / translation.TRANSLATED).astype(float)
+    before, wanted = (one.images.kept.astype(float) for one in (own, other))
+    here, there, far = (pictures.mean((0, 1, 2)) for pictures in (before, made, wanted))
+    assert np.linalg.norm(there - far) < 0.5 * np.linalg.norm(here - far)
+    alike = [np.corrcoef(a.ravel(), b.ravel())[0, 1] for a, b in zip(before, made, strict=True)]
+    assert np.median(alike) > 0.8
 
 
 def test_names_are_escaped(tmp_path: Path) -> None:

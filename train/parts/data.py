@@ -125,13 +125,14 @@ def to_tensor(pictures: np.ndarray, device: torch.device | str = "cpu") -> Tenso
     return torch.from_numpy(scaled).permute(0, 3, 1, 2).to(device)
 
 
-def augment(pictures: np.ndarray, rng: np.random.Generator, erase: float = 0.5) -> np.ndarray:
-    """Flips half of the pictures, shifts each by up to 1/25 of its height, erases a rectangle in some.
+def augment(pictures: np.ndarray, rng: np.random.Generator, erase: float = 0.5, jitter: float = 0.0) -> np.ndarray:
+    """Flips half of the pictures, shifts each by up to 1/25 of its height, erases a rectangle in some; may jitter.
 
     Args:
         pictures: (B, H, W, 3) uint8.
         rng: the draws; a batch takes the same number of them whatever comes out.
         erase: probability of an erased rectangle: 2 to 40 % of the area, sides 0.3 to 3.3, filled with the mean colour.
+        jitter: of light and colour, as two cameras differ in them; see `_jittered`. 0 = none.
 
     Returns:
         (B, H, W, 3) uint8, a copy.
@@ -143,6 +144,8 @@ def augment(pictures: np.ndarray, rng: np.random.Generator, erase: float = 0.5) 
     erased = rng.random(count) < erase
     area, log_ratio = rng.uniform(0.02, 0.4, count), rng.uniform(np.log(0.3), np.log(3.3), count)
     corner = rng.random((count, 2))
+    if jitter:
+        pictures = _jittered(pictures, rng, jitter)
     padded = np.pad(pictures, ((0, 0), (pad, pad), (pad, pad), (0, 0)))
     result = np.empty_like(pictures)
     for i in range(count):
@@ -155,3 +158,20 @@ def augment(pictures: np.ndarray, rng: np.random.Generator, erase: float = 0.5) 
             y, x = (corner[i] * (height - box_h + 1, width - box_w + 1)).astype(int)
             result[i, y : y + box_h, x : x + box_w] = MEAN * 255
     return result
+
+
+def _jittered(pictures: np.ndarray, rng: np.random.Generator, strength: float) -> np.ndarray:
+    """Pictures (B, H, W, 3) uint8 with other brightness, contrast, saturation and tint.
+
+    Each changes by a factor of its own for every picture, whose logarithm is normal: of deviation `strength` for
+    brightness and saturation, 2/3 of it for contrast, 1/3 of it for each channel's tint.
+    """
+    of_all, of_channels = (len(pictures), 1, 1, 1), (len(pictures), 1, 1, 3)
+    deviations = ((1.0, of_all), (1 / 3, of_channels), (2 / 3, of_all), (1.0, of_all))
+    light, tint, contrast, saturation = (
+        np.exp(rng.normal(0, part * strength, shape)).astype(np.float32) for part, shape in deviations
+    )
+    mean = pictures.mean((1, 2, 3), keepdims=True, dtype=np.float32)
+    changed = (mean + (pictures - mean) * contrast) * (light * tint)
+    grey = changed.mean(3, keepdims=True)
+    return (grey + (changed - grey) * saturation).clip(0, 255).astype(np.uint8)

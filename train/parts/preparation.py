@@ -41,6 +41,8 @@ class Adaptation(settings.Common):
     per_identity: int = 4
     """Images of an identity in a batch."""
     weight_decay: float = 5e-4
+    jitter: float = 0.0
+    """Strength of colour jitter in stages 1 and 3 (deviation of the logarithm of brightness); the papers have none."""
     pretrain_on: Literal["translated+source", "synthetic"] = "translated+source"
     """Images of stage 1; `synthetic` = untranslated and alone."""
     pretrain_epochs: int = 80
@@ -51,6 +53,11 @@ class Adaptation(settings.Common):
     gan_epochs: int = 30
     gan_steps: int = 400
     gan_batch: int = 4
+    gan_lr: float = 2e-4
+    gan_cycle: float = 10.0
+    """mu_1 of eq. 2: the weight of cycle consistency."""
+    gan_identity: float = 5.0
+    """mu_2 of eq. 2: how strongly pictures of the other domain are to stay as they are."""
     gan_width: int = 64
     gan_blocks: int = 9
     gan_light: bool = False
@@ -60,8 +67,9 @@ class Adaptation(settings.Common):
 SMALL_TARGET = 5000  # training crops below which `--budget auto` is small
 SMALL: dict[str, Any] = {  # what the small budget changes here; a recipe adds its own
     "backbone": "mobilenetv3_small_050", "init": "none", "pool": "avg", "height": 128, "width": 64,
-    "pretrain_epochs": 8, "pretrain_steps": 50, "pretrain_lr": 1e-2,
-    "gan_epochs": 6, "gan_steps": 25, "gan_batch": 8, "gan_width": 8, "gan_blocks": 2, "gan_light": True,
+    "pretrain_epochs": 8, "pretrain_steps": 80, "pretrain_lr": 1e-2, "jitter": 0.2,
+    "gan_epochs": 6, "gan_steps": 25, "gan_batch": 8, "gan_lr": 1e-3, "gan_cycle": 5.0, "gan_identity": 1.0,
+    "gan_width": 8, "gan_blocks": 2, "gan_light": True,
 }  # fmt: skip
 
 Recipe = TypeVar("Recipe", bound=Adaptation)
@@ -153,8 +161,9 @@ def translate(job: Job, own: str, other: str) -> Labelled:
     """Crops of `own` in the style of `other`, of which no identity is looked at; stage 2, and half of stage 1."""
     chosen, labels = job.chosen, job.source(own)
     spec = translation.TranslationSpec(
-        chosen.translator, chosen.gan_epochs, chosen.gan_steps, chosen.gan_batch, width=chosen.gan_width,
-        blocks=chosen.gan_blocks, light=chosen.gan_light, embedding=chosen.backbone,
+        chosen.translator, chosen.gan_epochs, chosen.gan_steps, chosen.gan_batch, chosen.gan_lr, chosen.gan_cycle,
+        chosen.gan_identity, width=chosen.gan_width, blocks=chosen.gan_blocks, light=chosen.gan_light,
+        embedding=chosen.backbone,
     )  # fmt: skip
     contents = asdict(spec) | {"seed": chosen.seed, "size": [chosen.height, chosen.width]}
     contents["data"] = [job.data[name].fingerprint for name in (own, other)]
@@ -179,7 +188,7 @@ def pretrain(job: Job) -> Encoder:
     sets = [translate(job, "syn", "src") if name == "syn" and not alone else job.source(name) for name in used]
     spec = SupervisedSpec(
         chosen.pretrain_epochs, chosen.pretrain_steps, chosen.pretrain_batch, chosen.per_identity,
-        chosen.pretrain_lr, chosen.weight_decay,
+        chosen.pretrain_lr, chosen.weight_decay, jitter=chosen.jitter,
     )  # fmt: skip
     shaping = ("seed", "backbone", "init", "pool", "height", "width", "pretrain_on")
     contents = asdict(spec) | {name: getattr(chosen, name) for name in shaping}

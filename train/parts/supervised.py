@@ -25,6 +25,7 @@ class SupervisedSpec:
     lr: float = 3.5e-4
     weight_decay: float = 5e-4
     margin: float = 0.3
+    jitter: float = 0.0
 
 
 class Supervised(Stage):
@@ -74,7 +75,7 @@ class Supervised(Stage):
         pictures, labels = [], []
         for i, one in enumerate(self.sets):
             draws = rng(self.seed, self.name, "augment", epoch, step, i)
-            pictures.append(to_tensor(augment(next(self.streams[i]), draws), self.device))
+            pictures.append(to_tensor(augment(next(self.streams[i]), draws, jitter=self.spec.jitter), self.device))
             labels.append(torch.from_numpy(one.label[self.batches[i][step - self.first]] + self.offsets[i]))
         label = torch.cat(labels).to(self.device)
         pooled, neck = self.encoder(torch.cat(pictures))
