@@ -1,5 +1,6 @@
 """Fixtures that all rooms' tests share."""
 
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,9 @@ import pytest
 
 from labeler.label import Settings, main
 from tests.drawn import draw_capture
+
+# A shell starts what runs in the background with SIGINT ignored, and the commands under test would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
