@@ -8,8 +8,9 @@ import secrets
 import shutil
 import socket
 import sys
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -111,31 +112,88 @@ def one_writer(folder: str | Path) -> Iterator[Path]:
     """
     folder = output_folder(folder)
     path = folder / LOCK
-    handle = _lock(path)
+    handle = _lock(path, fcntl.LOCK_EX)
     try:
-        left_by = os.pread(handle, 200, 0).decode(errors="replace").strip()
+        left_by = _text(handle)
         if left_by:
             print(f"{folder}: taking over a stale lock, its writer is gone: {left_by}", file=sys.stderr)
         for part in folder.rglob(f"{PART}*-????????"):
             part.unlink()
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, f"pid {os.getpid()} on host {socket.gethostname()}\n".encode(), 0)
+        _sign(handle)
         yield folder
     finally:
         path.unlink(missing_ok=True)
         os.close(handle)
 
 
-def _lock(path: Path) -> int:
+@contextmanager
+def shared_writer(folder: str | Path, share: str) -> Iterator[Path]:
+    """Holds one share of the work on a folder, such as `0of3`, while others may hold others, but none the whole.
+
+    What killed writers left half-written stays until someone has the folder alone.
+
+    Raises:
+        UserError: another process has this share, or the whole.
+    """
+    folder = output_folder(folder)
+    path, mine = folder / LOCK, folder / f"{LOCK}-{share}"
+    whole = _lock(path, fcntl.LOCK_SH)
+    try:
+        handle = _lock(mine, fcntl.LOCK_EX)
+        try:
+            _sign(handle)
+            _sign(whole)
+            yield folder
+        finally:
+            mine.unlink(missing_ok=True)
+            os.close(handle)
+    finally:
+        with suppress(BlockingIOError):
+            fcntl.flock(whole, fcntl.LOCK_EX | fcntl.LOCK_NB)  # nobody else holds a share: the last one goes
+            path.unlink(missing_ok=True)
+        os.close(whole)
+
+
+def holders(folder: str | Path) -> list[str]:
+    """Who writes to a folder now: a line for each holder of the whole or of a share."""
+    found = []
+    for path in sorted(Path(folder).glob(f"{LOCK}*")):
+        with suppress(OSError):
+            handle = os.open(path, os.O_RDONLY)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)  # nobody's, or that of the whole held in shares
+            except BlockingIOError:
+                share = path.name.removeprefix(f"{LOCK}-") if path.name != LOCK else ""
+                found.append(f"share {share}: {_text(handle)}" if share else _text(handle))
+            finally:
+                os.close(handle)
+    return found
+
+
+def _sign(handle: int) -> None:
+    os.ftruncate(handle, 0)
+    os.pwrite(handle, f"pid {os.getpid()} on host {socket.gethostname()}\n".encode(), 0)
+
+
+def _text(handle: int) -> str:
+    return os.pread(handle, 200, 0).decode(errors="replace").strip()
+
+
+def _lock(path: Path, kind: int) -> int:
     """An open handle that holds the lock on the file which bears this name now."""
+    looks = 2
     while True:
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(handle, kind | fcntl.LOCK_NB)
             if path.exists() and os.path.samestat(os.fstat(handle), path.stat()):
                 return handle
         except BlockingIOError:
-            holder = os.pread(handle, 200, 0).decode(errors="replace").strip() or "another process"
+            holder = _text(handle) or "another process"
             os.close(handle)
+            if looks:  # `holders` holds a lock for a moment too
+                looks -= 1
+                time.sleep(0.05)
+                continue
             raise UserError(f"{path.parent}: {holder} writes there now; wait or choose another folder") from None
         os.close(handle)  # the last holder removed the name between our open and our lock: try again

@@ -12,14 +12,23 @@ import numpy as np
 import yaml
 
 from opengspr import UserError
-from scenes.places import load_place, place_names
+from scenes.places import Place, load_place, place_names
 from scenes.sky import WEATHERS
 
 FOLDER = Path(__file__).parent / "worlds"
 GROUPS = {"demo": ("demo-syn", "demo-src", "demo-tgt")}
 NUMBER = (int, float)
 NEEDED = {"people": int, "wardrobe": str, "split": dict, "cameras": list, "lights": list}
-OPTIONAL = {"about": str, "quality": str, "in_turn": bool, "cameras_at_once": int, "rounds": int}
+OPTIONAL = {
+    "about": str,
+    "quality": str,
+    "in_turn": bool,
+    "cameras_at_once": int,
+    "rounds": int,
+    "places": int,
+    "unit_shots": int,
+    "walkers": list,
+}
 
 
 @dataclass(frozen=True)
@@ -34,9 +43,22 @@ class WorldCamera:
 
 @dataclass(frozen=True)
 class World:
-    """Attributes: people and quality, defaults of the command; wardrobe; split, shares of the people; in_turn,
-    whether a place's cameras shoot one
-    group after another (as GSPR's viewpoints do) or all at every instant; lights, (weather, hour, share) outdoors."""
+    """Who is seen where, and what is asked of it.
+
+    Attributes:
+        people, quality: defaults of the command.
+        split: shares of the people.
+        in_turn: whether a place's cameras shoot one group after another, as GSPR's viewpoints do, or all at each
+            instant.
+        instants: of a cast at a place whose cameras do not shoot in turn.
+        lights: (weather, hour, share) outdoors.
+        itinerary: the places that people go to, whichever of them are rendered.
+        planned_places: places that the world is meant to have; some may not stand yet.
+        unit_shots: a unit is whole when it has so many.
+        walkers: fewest and most at a time; None leaves it to the place.
+        per_id: pictures of each person, the same number of every camera; 0 for all there are.
+        tracklet, stride: each shot is a sequence of so many frames, so many frames apart.
+    """
 
     name: str
     people: int
@@ -48,14 +70,27 @@ class World:
     instants: int
     cameras: tuple[WorldCamera, ...]
     lights: tuple[tuple[str, float, float], ...]
-    places: tuple[str, ...] = field(init=False)
+    itinerary: tuple[str, ...]
+    planned_places: int
+    unit_shots: int
+    walkers: tuple[int, int] | None
+    per_id: int = 0
+    tracklet: int = 1
+    stride: int = 1
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "places", tuple(dict.fromkeys(camera.place for camera in self.cameras)))
+    @property
+    def places(self) -> tuple[str, ...]:
+        """Those with cameras."""
+        return tuple(dict.fromkeys(camera.place for camera in self.cameras))
 
-    def rounds(self, cameras: int) -> int:
-        """Instants of a cast at a place with so many cameras."""
+    def rounds(self, place: str) -> int:
+        """Instants of a cast at a place."""
+        cameras = sum(camera.place == place for camera in self.cameras)
         return -(-cameras // self.cameras_at_once) if self.in_turn else self.instants
+
+    def walkers_in(self, place: Place) -> tuple[int, int]:
+        """Fewest and most people in a place at a time."""
+        return self.walkers or place.walkers
 
     def light(self, random: np.random.Generator, indoors: bool) -> tuple[str, float]:
         """Weather and hour of a unit, drawn by the shares; the hour moves by half an hour either way."""
@@ -86,7 +121,7 @@ def load_world(name: str) -> World:
         raise UserError(f"{path.name}: not YAML: {error}") from error
     _check(path, "world", raw, NEEDED, OPTIONAL)
     _check(path, "split", raw["split"], {"train": NUMBER}, {})
-    for key in ("people", "cameras_at_once", "rounds"):
+    for key in ("people", "cameras_at_once", "rounds", "places", "unit_shots"):
         if raw.get(key, 1) < 1:
             raise UserError(f"{path.name}: {key} is {raw[key]}, wanted at least 1")
     for key in ("cameras", "lights"):
@@ -98,8 +133,14 @@ def load_world(name: str) -> World:
             raise UserError(f"{path.name}: unknown weather {entry['weather']!r}; known: {', '.join(WEATHERS)}")
         if not 0.5 <= entry["hour"] <= 23.5 or entry.get("share", 1) <= 0:
             raise UserError(f"{path.name}: light {entry}: wanted an hour from 0.5 to 23.5 and a share above 0")
+    walkers = raw.get("walkers")
+    if walkers is not None and not (
+        len(walkers) == 2 and all(isinstance(n, int) for n in walkers) and 1 <= walkers[0] <= walkers[1]
+    ):
+        raise UserError(f"{path.name}: walkers is {walkers}, wanted the fewest and the most at a time")
     cameras = [camera for camid, entry in enumerate(raw["cameras"]) for camera in _cameras(path, camid, entry)]
     lights = tuple((entry["weather"], float(entry["hour"]), float(entry.get("share", 1))) for entry in raw["lights"])
+    itinerary = tuple(dict.fromkeys(camera.place for camera in cameras))
     return World(
         name=name,
         people=int(raw["people"]),
@@ -111,6 +152,10 @@ def load_world(name: str) -> World:
         instants=int(raw.get("rounds", 2)),
         cameras=tuple(cameras),
         lights=lights,
+        itinerary=itinerary,
+        planned_places=max(int(raw.get("places", 0)), len(itinerary)),
+        unit_shots=int(raw.get("unit_shots", 120)),
+        walkers=tuple(walkers) if walkers else None,
     )
 
 

@@ -1,7 +1,7 @@
 """The capture format (docs/formats.md): what the renderer writes and the labeler reads.
 
-    write_capture_info(folder, info); write_people(folder, rows); write_unit(folder / "units" / "NAME.tar", shots)
-    capture = open_capture(folder); for shot in capture.shots(): ...
+    write_capture_info(folder, info); write_people(folder, rows); write_unit(folder / "units" / "NAME.tar", pictures)
+    capture = open_capture(folder); for shot in capture.shots(): ...; for frame in capture.frames(): ...
 
 A unit is whole or absent. A reader trusts nothing: a tar made elsewhere can neither write nor exhaust the memory.
 """
@@ -28,6 +28,7 @@ from opengspr.shards import read_shard, write_shard
 SCHEMA = 1
 FRAME = (1920, 1080)  # width and height of a frame, pixels
 KEY = re.compile(r"\d{5,9}_c\d{2,5}s\d{2,5}_\d{6,9}_\d{2,5}")
+FRAME_KEY = re.compile(r"(full|empty)_c\d{2,5}s\d{2,5}_\d{6,9}")
 CAPS = {"jpg": 1 << 24, "png": 1 << 24, "json": 1 << 20}  # bytes
 LARGEST = 2**53  # no number is larger
 LONGEST = 4096  # pixels of a picture's side
@@ -43,31 +44,38 @@ PEOPLE = pa.schema(
     ]
 )
 # What a shot's truth must hold. Lists give the shape of an array of numbers; None leaves the length open.
-FIELDS: dict[str, type | tuple[type, ...] | list[int | None]] = {
+Fields = dict[str, type | tuple[type, ...] | list[int | None]]
+CIRCUMSTANCES: Fields = {
     "key": str,
     "world": str,
-    "pid": int,
     "place": str,
     "viewpoint": int,
     "camid": int,
-    "tracklet": int,
     "frame": int,
-    "box": [4],
-    "box_full": [4],
-    "region": [4],
     "scale": (int, float),
-    "instance": int,
-    "visible_share": (int, float),
-    "truncation": (int, float),
-    "keypoints_2d": [17, 3],
-    "keypoints_3d": [17, 3],
-    "azimuth_deg": (int, float),
-    "body": dict,
     "weather": str,
     "hour": (int, float),
     "sun": dict,
-    "action": str,
     "camera": dict,
+}
+SEEN: Fields = {
+    "pid": int,
+    "instance": int,
+    "box": [4],
+    "box_full": [4],
+    "visible_share": (int, float),
+    "truncation": (int, float),
+    "keypoints_2d": [17, 3],
+}
+FIELDS: Fields = {
+    **CIRCUMSTANCES,
+    **SEEN,
+    "tracklet": int,
+    "region": [4],
+    "keypoints_3d": [17, 3],
+    "azimuth_deg": (int, float),
+    "body": dict,
+    "action": str,
     "others": list,
 }
 
@@ -107,6 +115,19 @@ class Shot:
 
 
 @dataclass(frozen=True)
+class Frame:
+    """A camera's whole frame, with everyone in it or nobody: truth, picture and instance mask, both encoded."""
+
+    truth: dict[str, Any]
+    jpg: bytes
+    png: bytes
+
+    @property
+    def key(self) -> str:
+        return self.truth["key"]
+
+
+@dataclass(frozen=True)
 class Capture:
     """An opened capture: `info` is capture.json."""
 
@@ -136,6 +157,12 @@ class Capture:
         """Streams the shots of all finished units."""
         for unit in self.units():
             yield from read_unit(unit)
+
+    def frames(self) -> Iterator[Frame]:
+        """Streams the full and the empty frames of all finished units."""
+        for path in sorted((self.path / "frames").glob("[!.]*.tar")):
+            if (self.path / "units" / path.name).exists():
+                yield from read_frames(path)
 
 
 def open_capture(path: str | Path) -> Capture:
@@ -168,23 +195,42 @@ def write_people(path: str | Path, rows: list[dict[str, Any]]) -> None:
         pq.write_table(pa.Table.from_pylist(plain, schema=PEOPLE), file)
 
 
-def write_unit(path: str | Path, shots: Iterable[Shot]) -> None:
-    """Writes one unit (units/NAME.tar); it appears when it is whole.
+def write_unit(path: str | Path, pictures: Iterable[Shot | Frame]) -> int:
+    """Writes one unit: its shots as units/NAME.tar, which appears when all is whole, its frames as frames/NAME.tar.
+
+    Returns:
+        the number of shots.
 
     Raises:
-        CaptureError: a shot whose truth is not what a reader would accept.
+        CaptureError: a picture whose truth is not what a reader would accept.
     """
     path = Path(path)
     output_folder(path.parent, parents=True)
-    write_shard(path, _members(shots))
+    frames: list[Frame] = []
+    shots = 0
+
+    def members() -> Iterator[tuple[str, bytes]]:
+        nonlocal shots
+        for picture in pictures:
+            if isinstance(picture, Frame):
+                check_frame(picture.truth)
+                frames.append(picture)
+            else:
+                check_truth(picture.truth)
+                shots += 1
+                yield from _members(picture)
+        if frames:
+            folder = output_folder(path.parent.parent / "frames")
+            write_shard(folder / path.name, (member for frame in frames for member in _members(frame)))
+
+    write_shard(path, members())
+    return shots
 
 
-def _members(shots: Iterable[Shot]) -> Iterator[tuple[str, bytes]]:
-    for shot in shots:
-        check_truth(shot.truth)
-        yield f"{shot.key}.jpg", shot.jpg
-        yield f"{shot.key}.png", shot.png
-        yield f"{shot.key}.json", json.dumps(shot.truth, allow_nan=False, separators=(",", ":")).encode()
+def _members(picture: Shot | Frame) -> Iterator[tuple[str, bytes]]:
+    yield f"{picture.key}.jpg", picture.jpg
+    yield f"{picture.key}.png", picture.png
+    yield f"{picture.key}.json", json.dumps(picture.truth, allow_nan=False, separators=(",", ":")).encode()
 
 
 def read_unit(path: str | Path) -> Iterator[Shot]:
@@ -193,17 +239,29 @@ def read_unit(path: str | Path) -> Iterator[Shot]:
     Raises:
         CaptureError: names the unit and the first thing in it that is not as it should be.
     """
+    for truth, jpg, png in _read(path):
+        check_truth(truth)
+        yield Shot(truth, jpg, png)
+
+
+def read_frames(path: str | Path) -> Iterator[Frame]:
+    """Streams the frames of one unit (frames/NAME.tar); raises as `read_unit` does."""
+    for truth, jpg, png in _read(path):
+        check_frame(truth)
+        yield Frame(truth, jpg, png)
+
+
+def _read(path: str | Path) -> Iterator[tuple[dict[str, Any], bytes, bytes]]:
     members = read_shard(path, CAPS)
     for jpg, png, truth in zip_longest(members, members, members):
         names = [member.name if member else "nothing" for member in (jpg, png, truth)]
         key = names[0].partition(".")[0]
         if names != [f"{key}.jpg", f"{key}.png", f"{key}.json"]:
             raise CaptureError(f"{path}: wanted KEY.jpg, KEY.png, KEY.json, got {', '.join(names)}")
-        shot = Shot(parse_object(truth.data, f"{path}: {names[2]}", CaptureError), jpg.data, png.data)
-        check_truth(shot.truth)
-        if shot.key != key:
-            raise CaptureError(f"{path}: {names[2]} says that its key is {shot.key}")
-        yield shot
+        content = parse_object(truth.data, f"{path}: {names[2]}", CaptureError)
+        if content.get("key") != key:
+            raise CaptureError(f"{path}: {names[2]} says that its key is {content.get('key')!r}")
+        yield content, jpg.data, png.data
 
 
 def check_truth(truth: dict[str, Any]) -> None:
@@ -215,7 +273,30 @@ def check_truth(truth: dict[str, Any]) -> None:
     key = truth.get("key")
     if not isinstance(key, str) or not KEY.fullmatch(key):
         raise CaptureError(f"shot {key!r}: wanted a key like 00001_c00s00_000000_00")
-    for field, wanted in FIELDS.items():
+    _check_fields(key, truth, FIELDS)
+    _check_seen(key, truth)
+    _, _, width, height = truth["region"]
+    if min(width, height) <= 0 or truth["scale"] <= 0 or max(width, height) * truth["scale"] > LONGEST:
+        raise CaptureError(f"{key}: region {truth['region']} at scale {truth['scale']} makes no picture")
+
+
+def check_frame(truth: dict[str, Any]) -> None:
+    """Checks one frame's truth as `check_truth` does a shot's."""
+    key = truth.get("key")
+    if not isinstance(key, str) or not FRAME_KEY.fullmatch(key):
+        raise CaptureError(f"frame {key!r}: wanted a key like full_c00s00_000000")
+    _check_fields(key, truth, {**CIRCUMSTANCES, "people": list})
+    if not 0 < truth["scale"] * max(FRAME) <= LONGEST:
+        raise CaptureError(f"{key}: scale {truth['scale']} makes no picture")
+    for person in truth["people"]:
+        if not isinstance(person, dict):
+            raise CaptureError(f"{key}: people has {person!r:.80}, wanted objects")
+        _check_fields(key, person, SEEN)
+        _check_seen(key, person)
+
+
+def _check_fields(key: str, truth: dict[str, Any], fields: Fields) -> None:
+    for field, wanted in fields.items():
         value = truth.get(field)
         if isinstance(wanted, list):
             if not _numbers(value, wanted):
@@ -224,16 +305,12 @@ def check_truth(truth: dict[str, Any]) -> None:
             raise CaptureError(f"{key}: {field} is {value!r:.80}, wanted {wanted}")
         elif isinstance(value, int | float) and not abs(value) < LARGEST:
             raise CaptureError(f"{key}: {field} is {value!r:.80}, wanted a finite number")
-    _check_boxes(key, truth)
 
 
-def _check_boxes(key: str, truth: dict[str, Any]) -> None:
+def _check_seen(key: str, truth: dict[str, Any]) -> None:
     x0, y0, x1, y1 = truth["box"]
     if not (0 <= x0 < x1 <= FRAME[0] and 0 <= y0 < y1 <= FRAME[1]):
         raise CaptureError(f"{key}: box {truth['box']} is empty, inverted or outside the {FRAME[0]}x{FRAME[1]} frame")
-    _, _, width, height = truth["region"]
-    if min(width, height) <= 0 or truth["scale"] <= 0 or max(width, height) * truth["scale"] > LONGEST:
-        raise CaptureError(f"{key}: region {truth['region']} at scale {truth['scale']} makes no picture")
     if not 1 <= truth["instance"] <= 255:
         raise CaptureError(f"{key}: instance {truth['instance']}, wanted 1 to 255")
     for field in ("visible_share", "truncation"):

@@ -11,10 +11,9 @@ import sys
 import tempfile
 import time
 import traceback
-from collections import deque
-from collections.abc import Iterator
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
@@ -22,24 +21,10 @@ from tqdm import tqdm
 
 from opengspr import UserError
 from opengspr.files import PART, output_folder
-from synth.plan import Quality, Unit
+from synth.work import RECYCLE_MIB, RECYCLE_UNITS, TRIES, Job, do, ours_to_stop, rss_mib
 
-TRIES = 3
-RECYCLE_UNITS = 20
-RECYCLE_MIB = 1000
-SECONDS_TO_START, SECONDS_PER_SHOT = 300, 30  # a unit that takes longer than both together hangs
 RAM = Path("/dev/shm")
 SCRATCH = "opengspr-"  # begins the name of a run's folder there
-
-
-@dataclass(frozen=True)
-class Job:
-    """A unit to be rendered: its people's looks by pid and the file to write."""
-
-    unit: Unit
-    looks: dict[int, dict]
-    quality: Quality
-    path: Path
 
 
 class Worker:
@@ -58,7 +43,7 @@ class Worker:
 
     def give(self, job: Job) -> None:
         self.job, self.shots = job, 0
-        self.deadline = time.monotonic() + SECONDS_TO_START + SECONDS_PER_SHOT * job.unit.shots
+        self.deadline = time.monotonic() + job.seconds
         with suppress(OSError):  # it has died already, which the next look at its link will show
             self.link.send(job)
 
@@ -67,7 +52,7 @@ class Worker:
         self.process.join()
         self.link.close()
         if self.job is not None:  # what it was writing
-            for part in self.job.path.parent.glob(f"{PART}{self.process.pid}-*"):
+            for part in self.job.path.parent.parent.glob(f"*/{PART}{self.process.pid}-*"):
                 part.unlink()
 
 
@@ -100,11 +85,40 @@ def _locked(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def render(jobs: list[Job], workers: int, logs: Path, title: str) -> dict[str, str]:
+class Progress:
+    """What a run shows while it renders, and the units that went wrong."""
+
+    def __init__(self, title: str, shots: int):
+        self.bar = tqdm(total=shots, desc=title, unit="shot", disable=not sys.stderr.isatty(), smoothing=0.05)
+        self.dropped: Counter[str] = Counter()
+        self.tries: Counter[str] = Counter()
+        self.failed: dict[str, str] = {}
+
+    def shots(self, count: int, dropped: Counter[str]) -> None:
+        """So many shots more are done, of which these were dropped, by reason."""
+        self.dropped += dropped
+        if dropped:
+            self.bar.set_postfix(self.dropped, refresh=False)
+        self.bar.update(count)
+
+    def went_wrong(self, job: Job, reason: str, shots: int = 0) -> bool:
+        """Whether a unit is to be tried again. `shots` of it had been counted."""
+        name = job.unit.name
+        self.tries[name] += 1
+        self.bar.update(-shots)
+        left = TRIES - self.tries[name]
+        tqdm.write(f"unit {name}: {reason}; " + (f"{left} tries left" if left else "set aside"), file=sys.stderr)
+        if not left:
+            self.failed[name] = reason
+        return left > 0
+
+
+def render(jobs: Iterable[Job], shots: int, workers: int, logs: Path, title: str) -> dict[str, str]:
     """Renders jobs on local processes.
 
     Args:
-        workers: number of processes. logs: folder of one log file a worker. title: of the progress bar.
+        jobs: taken one by one as workers become free. shots: of all of them. workers: number of processes.
+        logs: folder of one log file a worker. title: of the progress bar.
 
     Returns:
         The units set aside after `TRIES` failures, with the last reason.
@@ -113,49 +127,57 @@ def render(jobs: list[Job], workers: int, logs: Path, title: str) -> dict[str, s
         UserError: what would stop every unit, such as a full disk.
     """
     output_folder(logs)
-    with scratch_folder() as scratch:
-        return _render(jobs, workers, logs, title, scratch)
-
-
-def _render(jobs: list[Job], workers: int, logs: Path, title: str, scratch: Path) -> dict[str, str]:
-    waiting, tries = deque(jobs), dict.fromkeys((job.unit.name for job in jobs), 0)
-    failed: dict[str, str] = {}
+    progress = Progress(title, shots)
     running: list[Worker] = []
-    bar = tqdm(total=sum(job.unit.shots for job in jobs), desc=title, unit="shot", disable=not sys.stderr.isatty())
-    try:
-        while waiting or running:
-            while waiting and len(running) < workers:
+    with scratch_folder() as scratch:
+        try:
+            _render(iter(jobs), workers, logs, scratch, progress, running)
+        finally:
+            progress.bar.close()
+            for worker in running:
+                worker.stop()
+    return progress.failed
+
+
+def _render(
+    jobs: Iterator[Job], workers: int, logs: Path, scratch: Path, progress: Progress, running: list[Worker]
+) -> None:
+    again: deque[Job] = deque()
+
+    def next_job() -> Job | None:
+        return next(jobs, None) or (again.popleft() if again else None)
+
+    more = True  # until there was no job for a free place
+    while more or running:
+        while more and len(running) < workers:
+            job = next_job()
+            more = job is not None
+            if job is not None:
                 free = next(n for n in range(workers) if n not in [w.number for w in running])
                 running.append(Worker(free, logs / f"worker-{free}.log", scratch))
-                running[-1].give(waiting.popleft())
-            ready = wait([worker.link for worker in running], timeout=1.0)
-            for worker in list(running):
-                reason = _listen(worker, bar) if worker.link in ready else None
-                if reason is None and time.monotonic() > worker.deadline:
-                    reason = "it hung"
-                if reason is not None and worker.job is not None:  # died, hung or failed
+                running[-1].give(job)
+        ready = wait([worker.link for worker in running], timeout=1.0)
+        for worker in list(running):
+            reason = _listen(worker, progress) if worker.link in ready else None
+            if reason is None and time.monotonic() > worker.deadline:
+                reason = "it hung"
+            if reason is not None and worker.job is not None:  # died, hung or failed
+                running.remove(worker)
+                worker.stop()
+                if progress.went_wrong(worker.job, reason, worker.shots):
+                    again.append(worker.job)
+                    more = True
+            elif worker.job is None:
+                young = worker.units < RECYCLE_UNITS and rss_mib(worker.process.pid or 0) < RECYCLE_MIB
+                job = next_job() if young else None
+                if job is not None:
+                    worker.give(job)
+                else:  # nothing to do, or it has grown: the loop above starts another if there is more
                     running.remove(worker)
                     worker.stop()
-                    _again(worker.job, reason, tries, waiting, failed, bar, worker.shots)
-                elif worker.job is None:
-                    _next(worker, waiting, running)
-    finally:
-        bar.close()
-        for worker in running:
-            worker.stop()
-    return failed
 
 
-def _next(worker: Worker, waiting: deque, running: list[Worker]) -> None:
-    """Gives a free worker its next job; retires it when there is none or it has grown."""
-    if waiting and worker.units < RECYCLE_UNITS and _rss_mib(worker.process.pid or 0) < RECYCLE_MIB:
-        worker.give(waiting.popleft())
-    else:
-        running.remove(worker)
-        worker.stop()
-
-
-def _listen(worker: Worker, bar: tqdm) -> str | None:
+def _listen(worker: Worker, progress: Progress) -> str | None:
     """Reads one message; returns the reason when the worker's job failed. Raises UserError where all jobs would."""
     try:
         kind, text = worker.link.recv()
@@ -164,34 +186,12 @@ def _listen(worker: Worker, bar: tqdm) -> str | None:
         return f"its process ended with status {worker.process.exitcode}"
     if kind == "shot":
         worker.shots += 1
-        bar.update()
-    elif kind == "done" and worker.job is not None:
-        bar.update(worker.job.unit.shots - worker.shots)
+        progress.shots(1, Counter([text] if text else []))
+    elif kind == "done":
         worker.job, worker.units, worker.deadline = None, worker.units + 1, float("inf")
     elif kind == "stop":
         raise UserError(text)
     return text if kind == "failed" else None
-
-
-def _again(
-    job: Job, reason: str, tries: dict[str, int], waiting: deque, failed: dict[str, str], bar: tqdm, shots: int
-) -> None:
-    name = job.unit.name
-    tries[name] += 1
-    bar.update(-shots)
-    left = TRIES - tries[name]
-    tqdm.write(f"unit {name}: {reason}; " + (f"{left} tries left" if left else "set aside"), file=sys.stderr)
-    if left:
-        waiting.append(job)
-    else:
-        failed[name] = reason
-
-
-def _rss_mib(pid: int) -> float:
-    try:
-        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE") / 2**20
-    except (OSError, IndexError):
-        return 0.0
 
 
 def _work(link: Connection, core: int, log: Path, scratch: Path) -> None:
@@ -203,13 +203,11 @@ def _work(link: Connection, core: int, log: Path, scratch: Path) -> None:
     out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     os.dup2(out, 2)
-    from synth.blender.shoot import unit_shots
-    from synth.capture import CaptureError, write_unit
 
-    def shot_done() -> None:
+    def shot_done(reason: str) -> None:
         if os.getppid() != parent:  # the command was killed: nobody waits for this unit
             os._exit(1)
-        link.send(("shot", ""))
+        link.send(("shot", reason))
 
     while True:
         try:
@@ -217,9 +215,8 @@ def _work(link: Connection, core: int, log: Path, scratch: Path) -> None:
         except EOFError:
             return
         try:
-            write_unit(job.path, unit_shots(job.unit, job.looks, job.quality, shot_done, scratch))
+            do(job, scratch, shot_done)
             link.send(("done", ""))
         except Exception as error:
             traceback.print_exc()
-            ours = not isinstance(error, UserError) or isinstance(error, CaptureError)
-            link.send(("failed", f"{type(error).__name__}: {error}") if ours else ("stop", str(error)))
+            link.send(("stop", str(error)) if ours_to_stop(error) else ("failed", f"{type(error).__name__}: {error}"))

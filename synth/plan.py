@@ -1,20 +1,21 @@
 """The plan: who stands where, when, before which camera. Pure, streamed, the same on every machine.
 
-A *unit* is a place, a light and as many casts of people as give about `SHOTS_PER_UNIT` shots; it is rendered as a
-whole and written as one file.
-Inside it, an *instant* is one cast posed once and shot from one or more cameras. Every place deals people anew, so
-company tells nothing.
+A *unit* is a place, a light and as many casts of people as give the world's `unit_shots`; it is rendered as a whole
+and written as one file. Inside it, an *instant* is one cast posed once and shot from one or more cameras. Every place
+deals its casts anew, so company tells nothing, and everyone has the time to walk from place to place.
 """
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from math import ceil
 from typing import Any
 
 import numpy as np
 
 from opengspr import UserError
-from scenes.places import FRAME, Place, camera_matrices, load_place, project
+from scenes.places import FRAME, Place, camera_matrices, load_place
 from scenes.worlds import World
 from synth.develop import Traits
 from synth.motion import ACTIONS
@@ -22,9 +23,14 @@ from synth.randomness import rng
 
 FPS = 25
 SPEED_M_S = 1.3
-SHOTS_PER_UNIT = 60
+CYCLE_M = 1.4  # of walking: two steps
 APART_M = 0.75
 GAP_FRAMES = 40  # between two instants of a cast
+PAUSE_FRAMES = 5 * FPS  # between two casts
+TRAVEL_FRAMES = 120 * FPS  # to the next place, at least
+STROLL = 15  # places in the queue that people lose or win on their way, which mixes the casts
+TRIES = 64  # ways to walk past before people get into each other's way, or out of the picture
+FULL_FRAMES, EMPTY_FRAMES = 0.01, 0.002  # shares of the (instant, camera) pairs
 
 
 @dataclass(frozen=True)
@@ -37,7 +43,7 @@ class Quality:
     height_px: int
 
 
-QUALITIES = {"draft": Quality(4, 160), "good": Quality(4, 256), "best": Quality(16, 360)}
+QUALITIES = {"draft": Quality(3, 160), "good": Quality(3, 230), "best": Quality(8, 480)}
 
 
 @dataclass(frozen=True)
@@ -47,6 +53,15 @@ class Camera:
     camid: int
     viewpoint: int
     traits: Traits
+
+
+@dataclass(frozen=True)
+class Sight:
+    """A camera at an instant. Attributes: pids, of whom it takes pictures; full, whether the whole frame is kept."""
+
+    camera: Camera
+    pids: tuple[int, ...]
+    full: bool
 
 
 @dataclass(frozen=True)
@@ -62,16 +77,18 @@ class Walker:
 
 @dataclass(frozen=True)
 class Instant:
-    """Attributes: frame, 25 a second; tracklet, the same for a cast's instants in one place."""
+    """Attributes: frame, 25 a second; tracklet, the same for the frames of one sequence; walkers, all who are there."""
 
     frame: int
     tracklet: int
     walkers: tuple[Walker, ...]
-    cameras: tuple[Camera, ...]
+    sights: tuple[Sight, ...]
 
 
 @dataclass(frozen=True)
 class Unit:
+    """Attributes: empty, cameras of which a frame without people is kept."""
+
     name: str
     seed: int
     world: str
@@ -79,6 +96,7 @@ class Unit:
     weather: str
     hour: float
     instants: tuple[Instant, ...]
+    empty: tuple[Camera, ...]
 
     @property
     def key(self) -> tuple:
@@ -86,11 +104,29 @@ class Unit:
 
     @property
     def shots(self) -> int:
-        return sum(len(instant.walkers) * len(instant.cameras) for instant in self.instants)
+        return sum(len(sight.pids) for instant in self.instants for sight in instant.sights)
 
     @property
     def pids(self) -> list[int]:
         return sorted({walker.pid for instant in self.instants for walker in instant.walkers})
+
+
+@dataclass(frozen=True)
+class Visit:
+    """A cast that comes past a place. Attributes: number among the place's; frame at which it comes."""
+
+    number: int
+    pids: tuple[int, ...]
+    frame: int
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A camera at one of the instants of each cast in a place, the `round`."""
+
+    place: str
+    camera: int
+    round: int
 
 
 def units(world: World, ids: int, seed: int) -> Iterator[Unit]:
@@ -105,13 +141,36 @@ def units(world: World, ids: int, seed: int) -> Iterator[Unit]:
             raise UserError(
                 f"world {world.name}: {name} has no viewpoint {bad[0]}, only 0 to {len(place.viewpoints) - 1}"
             )
-        order = rng(seed, world.name, name, "company").permutation(ids)
-        casts, start = [], 0
-        while start < ids:
-            size = int(rng(seed, world.name, name, "cast", start).integers(place.walkers[0], place.walkers[1] + 1))
-            casts.append((start, order[start : start + size]))
-            start += size
-        yield from _place_units(world, place, cameras, casts, seed)
+        yield from _place_units(world, place, cameras, ids, seed)
+
+
+def visits(world: World, place: Place, ids: int, seed: int) -> Iterator[Visit]:
+    """The casts that come past a place, in order of time.
+
+    Where a place's cameras shoot in turn, as GSPR's do, everyone visits one place after the other. Elsewhere people
+    set out in groups, one a place, and go round: what a group does in one session, the next does in the one after.
+    """
+    interval = max(world.rounds(name) for name in world.itinerary) * _gap(world) + PAUSE_FRAMES
+    order, stop = rng(seed, world.name, "itinerary").permutation(ids), world.itinerary.index(place.name)
+    groups = 1 if world.in_turn else len(world.itinerary)
+    fewest = min(world.walkers_in(load_place(name))[0] for name in world.itinerary)
+    session = ceil(ceil(ids / groups) / fewest) * interval + TRAVEL_FRAMES
+    random, number = rng(seed, world.name, place.name, "company"), 0
+    for turn in range(groups):
+        members = order[(stop - turn) % groups :: groups]
+        ranks = np.arange(len(members)) + random.normal(0, STROLL, len(members))
+        queue = random.permutation(members) if world.in_turn else members[np.argsort(ranks)]
+        frame, start = session * (stop if world.in_turn else turn), 0
+        low, high = world.walkers_in(place)
+        while start < len(queue):
+            size = int(rng(seed, world.name, place.name, "cast", number).integers(low, high + 1))
+            yield Visit(number, tuple(int(pid) for pid in queue[start : start + size]), frame)
+            start, number, frame = start + size, number + 1, frame + interval
+
+
+def _gap(world: World) -> int:
+    """Frames from one instant of a cast to the next."""
+    return GAP_FRAMES + (world.tracklet - 1) * world.stride
 
 
 def _traits(world: World, given: dict[str, Any]) -> Traits:
@@ -122,72 +181,170 @@ def _traits(world: World, given: dict[str, Any]) -> Traits:
     return Traits(**given)
 
 
-def _place_units(world: World, place: Place, cameras: list[Camera], casts: list, seed: int) -> Iterator[Unit]:
-    rounds = world.rounds(len(cameras))
+def _place_units(world: World, place: Place, cameras: list[Camera], ids: int, seed: int) -> Iterator[Unit]:
     instants: list[Instant] = []
-    for number, (start, pids) in enumerate(casts):
-        for k in range(rounds):
-            shooting = (
-                cameras[k * world.cameras_at_once : (k + 1) * world.cameras_at_once] if world.in_turn else cameras
-            )
-            frame = (start * 60 + k) * GAP_FRAMES
-            instants.append(_instant(world, place, [int(p) for p in pids], shooting, frame, number, k, seed))
-        full = sum(len(i.walkers) * len(i.cameras) for i in instants) >= SHOTS_PER_UNIT
-        if full or number == len(casts) - 1:
-            name = f"{place.name}-{number:05d}"
-            weather, hour = world.light(rng(seed, world.name, name, "light"), place.indoors)
-            yield Unit(name, seed, world.name, place.name, weather, hour, tuple(instants))
-            instants = []
+    last = -1
+
+    def unit() -> Unit:
+        name = f"{place.name}-{last:05d}"
+        weather, hour = world.light(rng(seed, world.name, name, "light"), place.indoors)
+        random = rng(seed, world.name, name, "empty")
+        bare = random.random() < EMPTY_FRAMES * sum(len(instant.sights) for instant in instants)
+        empty = (cameras[random.integers(len(cameras))],) if bare else ()
+        return Unit(name, seed, world.name, place.name, weather, hour, tuple(instants), empty)
+
+    shots = 0
+    for visit in visits(world, place, ids, seed):
+        new = _instants(world, place, cameras, visit, seed)
+        instants += new
+        shots += sum(len(sight.pids) for instant in new for sight in instant.sights)
+        last = visit.number
+        if shots >= world.unit_shots:
+            yield unit()
+            instants, shots = [], 0
+    if instants:
+        yield unit()
 
 
-def _instant(
-    world: World, place: Place, pids: list[int], cameras: list[Camera], frame: int, tracklet: int, k: int, seed: int
-) -> Instant:
-    views = [camera_matrices(place.viewpoints[c.viewpoint]) for c in cameras]
-    walkers: list[Walker] = []
+def _instants(world: World, place: Place, cameras: list[Camera], visit: Visit, seed: int) -> list[Instant]:
+    """What is shot of one cast: the rounds of its cameras, each a sequence of `world.tracklet` frames."""
+    at_once = world.cameras_at_once if world.in_turn else len(cameras)
+    rounds = [
+        cameras[k * at_once : (k + 1) * at_once] if world.in_turn else cameras for k in range(world.rounds(place.name))
+    ]
+    begins = [k * _gap(world) for k in range(len(rounds))]
+    length = (world.tracklet - 1) * world.stride
+    checks = [(t, shooting) for begin, shooting in zip(begins, rounds) for t in sorted({begin, begin + length})]
+    walks = _walks(world, place, visit.pids, checks, seed)
+    wanted = {pid: _subset(world, pid, seed) for pid in visit.pids} if world.per_id else {}
+    instants = []
+    for k, (begin, shooting) in enumerate(zip(begins, rounds)):
+        sights = []
+        for camera in shooting:
+            slot = Slot(place.name, cameras.index(camera), k)
+            pids = tuple(pid for pid in visit.pids if not wanted or slot in wanted[pid])
+            full = rng(seed, world.name, place.name, "full", visit.number, k, camera.viewpoint).random() < FULL_FRAMES
+            if pids:
+                sights.append(Sight(camera, pids, full))
+        for frame in range(begin, begin + length + 1, world.stride) if sights else ():
+            walkers = tuple(walk.at(frame) for walk in walks)
+            shown = sights if frame == begin else [Sight(s.camera, s.pids, False) for s in sights]
+            instants.append(Instant(visit.frame + frame, visit.number * len(rounds) + k, walkers, tuple(shown)))
+    return instants
+
+
+def _subset(world: World, pid: int, seed: int) -> set[Slot]:
+    """The slots in which a person is shot when only `world.per_id` pictures of each are wanted: as many of each camid
+    as of another, give or take one, at random.
+    """
+    by_camid: dict[int, list[Slot]] = {}
+    seen: dict[str, int] = {}
+    for camera in world.cameras:
+        index = seen[camera.place] = seen.get(camera.place, -1) + 1
+        rounds = [index // world.cameras_at_once] if world.in_turn else range(world.rounds(camera.place))
+        by_camid.setdefault(camera.camid, []).extend(Slot(camera.place, index, k) for k in rounds)
+    random = rng(seed, world.name, "subset", pid)
+    shuffled = [[slots[k] for k in random.permutation(len(slots))] for slots in by_camid.values()]
+    shuffled = [shuffled[k] for k in random.permutation(len(shuffled))]
+    longest = max(map(len, shuffled))
+    dealt = [slots[k] for k in range(longest) for slots in shuffled if k < len(slots)]
+    return set(dealt[: world.per_id])
+
+
+@dataclass(frozen=True, eq=False)
+class _Walk:
+    """One person's way past a place."""
+
+    pid: int
+    route: np.ndarray
+    begin: float
+    aside_m: float
+    speed: float
+    turn_rad: float
+    phase: float
+    action: str
+
+    def at(self, frame: int) -> Walker:
+        moved = np.array(self.speed * frame / FPS)
+        at, heading = _along(self.route, np.array(self.begin), moved, np.array(self.aside_m))
+        # rounded, since processors differ in the last bits of a sine, and the plan is the same on all of them
+        x, y, turn, phase = (
+            round(float(v), 5) for v in (*at, heading + self.turn_rad, (self.phase + moved / CYCLE_M) % 1)
+        )
+        return Walker(self.pid, (x, y), turn, phase, self.action)
+
+
+def _walks(world: World, place: Place, pids: tuple[int, ...], checks: list, seed: int) -> list[_Walk]:
+    """Ways on which nobody comes too near to another, or leaves the picture of a camera that shoots at the time.
+
+    Args:
+        checks: (frame, cameras) when that must hold.
+    """
+    frames = np.array([frame for frame, _ in checks])
+    views = [np.stack([_view(place.name, c.viewpoint) for c in cameras]) for _, cameras in checks]
+    walks: list[_Walk] = []
+    taken = np.zeros((0, len(frames), 2))
     for pid in pids:
         random = rng(seed, world.name, place.name, "walk", pid)
         route = np.array(place.routes[random.integers(len(place.routes))], float)
         route = route if random.random() < 0.5 else route[::-1]
-        begin, speed, aside = random.random(), SPEED_M_S * random.normal(1, 0.12), random.normal(0, 0.35)
+        begin, pace, aside = random.random(), SPEED_M_S * random.normal(1, 0.12), random.normal(0, 0.35)
         action = "walk" if random.random() < 0.85 else ACTIONS[random.integers(1, len(ACTIONS))]
-        for attempt in range(30):
-            moved = 0.0 if action == "stand" else speed * k * GAP_FRAMES / FPS
-            at, heading = _along(route, begin + 0.037 * attempt, moved, aside + 0.5 * (attempt % 3) * (-1) ** attempt)
-            apart = all(np.hypot(at[0] - w.at[0], at[1] - w.at[1]) > APART_M for w in walkers)
-            if apart and all(_in_frame(at, view) for view in views):
-                break
-        phase = float((random.random() + moved / 1.4) % 1)
-        walkers.append(
-            Walker(pid, (float(at[0]), float(at[1])), float(heading + random.normal(0, 0.12)), phase, action)
-        )
-    return Instant(frame, tracklet, tuple(walkers), tuple(cameras))
+        speed = 0.0 if action == "stand" else float(pace)
+        turn, phase = random.normal(0, 0.12), random.random()
+        tries = np.arange(TRIES)
+        begins, asides = begin + 0.037 * tries, aside + 0.5 * (tries % 3) * (-1.0) ** tries
+        paths, _ = _along(route, begins[:, None], speed * frames / FPS, asides[:, None])  # (tries, checks, 2)
+        near = np.linalg.norm(paths[:, None] - taken, axis=-1) < APART_M
+        faults = near.sum((1, 2)) + sum((~_in_frame(paths[:, k], view)).sum(1) for k, view in enumerate(views))
+        best = int(np.argmin(faults))
+        taken = np.concatenate([taken, paths[None, best]])
+        walks.append(_Walk(pid, route, float(begins[best]), float(asides[best]), speed, turn, phase, action))
+    return walks
 
 
-def _along(route: np.ndarray, begin: float, moved_m: float, aside_m: float) -> tuple[np.ndarray, float]:
-    """Position (2,) and heading on a route walked to and fro, from a share `begin` of its length on."""
+def _along(
+    route: np.ndarray, begin: np.ndarray, moved_m: np.ndarray, aside_m: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Positions (..., 2) and headings (...) on a route (P, 2) walked to and fro, from a share `begin` of its length on;
+    the three numbers broadcast.
+    """
     legs = np.diff(route, axis=0)
     lengths = np.hypot(*legs.T)
     total = lengths.sum()
     s = (begin * total + moved_m) % (2 * total)
     back = s > total
-    s = 2 * total - s if back else s
-    leg = min(int(np.searchsorted(np.cumsum(lengths), s)), len(legs) - 1)
-    direction = legs[leg] / lengths[leg]
-    at = route[leg] + direction * (s - lengths[:leg].sum()) + aside_m * np.array([-direction[1], direction[0]])
-    direction = -direction if back else direction
-    return at, float(np.arctan2(direction[0], -direction[1]))
+    s = np.where(back, 2 * total - s, s)
+    leg = np.minimum(np.searchsorted(np.cumsum(lengths), s), len(legs) - 1)
+    direction = (legs / lengths[:, None])[leg]
+    before = np.concatenate([[0.0], np.cumsum(lengths)])[leg]
+    side = np.stack([-direction[..., 1], direction[..., 0]], -1)
+    at = route[leg] + direction * (s - before)[..., None] + aside_m[..., None] * side
+    direction = np.where(back[..., None], -direction, direction)
+    return at, np.arctan2(direction[..., 0], -direction[..., 1])
 
 
-def _in_frame(at: np.ndarray, view: tuple) -> bool:
-    """Whether a person of 1.9 m there is whole in the frame."""
-    pixels, depth = project(np.array([[at[0], at[1], 0.0], [at[0], at[1], 1.9]]), view)
-    return bool((depth > 1).all() and (pixels > [60, 0]).all() and (pixels < [FRAME[0] - 60, FRAME[1]]).all())
+@lru_cache(maxsize=2000)
+def _view(place: str, viewpoint: int) -> np.ndarray:
+    """A camera's projection matrix (3, 4)."""
+    k, r, t = camera_matrices(load_place(place).viewpoints[viewpoint])
+    return k @ np.column_stack([r, t])
 
 
-def plan_hash(all_units: list[Unit]) -> str:
+def _in_frame(at: np.ndarray, views: np.ndarray) -> np.ndarray:
+    """Whether a person of 1.9 m at each of (N, 2) is whole in the frame of each camera (C, 3, 4): (N, C)."""
+    foot = np.column_stack([at, np.zeros(len(at)), np.ones(len(at))])
+    body = np.stack([foot, foot + [0, 0, 1.9, 0]], 1)  # (N, 2, 4)
+    seen = np.einsum("cij,nhj->nchi", views, body)
+    depth = seen[..., 2]
+    pixels = seen[..., :2] / np.where(np.abs(depth) < 1e-9, 1e-9, depth)[..., None]
+    within = (pixels > [60, 0]).all(-1) & (pixels < [FRAME[0] - 60, FRAME[1]]).all(-1) & (depth > 1)
+    return within.all(-1)
+
+
+def plan_hash(units: Iterator[Unit] | list[Unit]) -> str:
     """16 hex digits that change with anything in the plan."""
     digest = hashlib.blake2b(digest_size=8)
-    for unit in all_units:
-        digest.update(repr(asdict(unit)).encode())
+    for unit in units:
+        digest.update(repr(unit).encode())
     return digest.hexdigest()

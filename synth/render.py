@@ -1,41 +1,34 @@
 """Render a world's people before its cameras.
 
-    python -m synth.render --preset demo
-    python -m synth.render --scenes plaza --ids 12 --preset demo-src --out captures/try
+    python -m synth.render --scenes 26 --ids 2369                  # GSPR
+    python -m synth.render --preset demo                           # three small worlds
+    python -m synth.render --preset mini-gspr --per-id 8 --dry-run
 
-Writes a capture (docs/formats.md). The same command goes on where it was cut off and does only what is missing.
+Writes a capture (docs/formats.md). The same command goes on where it was cut off and does only what is missing; so do
+several with a --shard each, on one machine or many.
 """
 
-import importlib.util
 import json
 import os
-import platform
-import re
-import subprocess
 import sys
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Annotated
 
-from opengspr import UserError, __version__, command
+import tyro
+
+from opengspr import UserError, command
 from opengspr.command import data_root
-from opengspr.files import one_writer, output_folder
-from scenes.places import place_names
+from opengspr.files import one_writer, output_folder, shared_writer
 from scenes.worlds import World, load_world, worlds_of
+from synth import cluster, estimate, farm, only
 from synth.capture import open_capture, write_capture_info, write_people
-from synth.farm import Job, render
-from synth.person.identity import WARDROBES, identities
+from synth.choice import Choice, chosen, parse_shard, planned_scenes
+from synth.machine import DEVICES, check_blender, choose_device, instruction_set, versions
+from synth.person.identity import identities
 from synth.plan import QUALITIES, Unit, plan_hash, units
-
-BLENDER = "4.5"  # versions differ in their pictures, and in names
-PACKAGES = {
-    "libX11.so.6": "libx11-6",
-    "libXrender.so.1": "libxrender1",
-    "libXfixes.so.3": "libxfixes3",
-    "libXi.so.6": "libxi6",
-    "libxkbcommon.so.0": "libxkbcommon0",
-    "libSM.so.6": "libsm6",
-    "libGL.so.1": "libgl1",
-}
+from synth.work import Job
 
 
 @dataclass(frozen=True)
@@ -48,16 +41,55 @@ class Render:
     """Number of places, or their names; by default all of the preset."""
     ids: int | None = None
     """Number of people; by default the preset's. The first N of more people are the same N."""
+    views: int | None = None
+    """Number of viewpoints of each place, spread evenly; by default all."""
+    per_id: int | None = None
+    """Pictures of each person, as many by each camera as by another, instead of all."""
+    tracklet: int = 1
+    """Frames of a sequence: each shot becomes so many."""
+    stride: int = 4
+    """Frames (25 a second) from one picture of a sequence to the next."""
     quality: str | None = None
     """draft, good or best; by default the preset's."""
     seed: int = 0
     """Another seed, other people."""
-    workers: int = len(os.sched_getaffinity(0))
-    """Render processes, each on a core of its own."""
     out: Path | None = None
     """Folder of the capture; by default captures/WORLD under the data root."""
     data_root: Path | None = None
     """Where data lies; by default $OPENGSPR_DATA, else ./data."""
+    workers: int = len(os.sched_getaffinity(0))
+    """Render processes, each on a core of its own."""
+    device: str = "auto"
+    """auto, cpu, cuda or optix."""
+    shard: str | None = None
+    """I/N: only this share of the units, for job arrays; all N may write into one folder at once."""
+    cluster: str | None = None
+    """Render on a Ray cluster: its address, or auto."""
+    dry_run: bool = False
+    """Only say what would be rendered, and how long it would take here."""
+    only: Annotated[str | None, tyro.conf.arg(metavar="KEY")] = None
+    """Render this one shot of the capture again, and compare."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One world to be rendered into one folder."""
+
+    world: World
+    ids: int
+    seed: int
+    out: Path
+    device: str
+
+    def plan(self) -> Iterator[Unit]:
+        return units(self.world, self.ids, self.seed)
+
+    def path(self, unit: Unit) -> Path:
+        return self.out / "units" / f"{unit.name}.tar"
+
+    def job(self, unit: Unit, looks: dict[int, dict]) -> Job:
+        cast = {pid: looks[pid] for pid in unit.pids}
+        return Job(unit, cast, QUALITIES[self.world.quality], self.path(unit), self.device)
 
 
 def main(settings: Render) -> None:
@@ -70,15 +102,36 @@ def main(settings: Render) -> None:
     for flag, number in (("--workers", settings.workers), ("--ids", settings.ids)):
         if number is not None and number < 1:
             raise UserError(f"{flag}: got {number}, wanted at least 1")
-    worlds = [_chosen(load_world(name), settings) for name in names]
+    if settings.device not in DEVICES:
+        raise UserError(f"--device: got {settings.device!r}, wanted one of {', '.join(DEVICES)}")
+    if settings.shard is not None:
+        parse_shard(settings.shard)
+    choice = Choice(**{field.name: getattr(settings, field.name) for field in fields(Choice)})
+    worlds = [chosen(load_world(name), choice) for name in names]
     captures = data_root(settings.data_root) / "captures"
-    if settings.out is None:
-        output_folder(captures, parents=True)
     outs = [settings.out or captures / world.name for world in worlds]
-    for out in outs:
-        output_folder(out)
-    _check_blender()
-    failed = [name for world, out in zip(worlds, outs, strict=True) for name in _render_world(world, out, settings)]
+    if not settings.dry_run:
+        if settings.out is None:
+            output_folder(captures, parents=True)
+        for out in outs:
+            output_folder(out)
+    device = _device(settings)
+    tasks = [
+        Task(world, settings.ids or world.people, settings.seed, out, device or "cpu")
+        for world, out in zip(worlds, outs, strict=True)
+    ]
+    if settings.dry_run:
+        for task, name in zip(tasks, names, strict=True):
+            planned = planned_scenes(load_world(name), choice)
+            job = task.job if device else None
+            estimate.report(task.world, planned, task.ids, task.plan, job, settings.workers)
+        return
+    if settings.only is not None:
+        for task in tasks[:1]:
+            name, unit = only.unit_of(task.plan(), settings.only)
+            print(only.render_again(name, task.job(unit, _begin(task)), settings.only, task.out))
+        return
+    failed = [name for task in tasks for name in _render_world(task, settings)]
     if failed:
         raise UserError(
             f"{len(failed)} units failed three times and are missing: {', '.join(failed[:5])}; see logs/ in the capture"
@@ -87,82 +140,89 @@ def main(settings: Render) -> None:
     print(f"captured: {folders}\nnext: python -m labeler.label {folders}")
 
 
-def _chosen(world: World, settings: Render) -> World:
-    """The world with the places and quality asked for."""
-    quality = settings.quality or world.quality
-    if quality not in QUALITIES:
-        raise UserError(f"--quality: got {quality!r}, wanted one of {', '.join(QUALITIES)}")
-    if world.wardrobe not in WARDROBES:
-        raise UserError(f"world {world.name}: no wardrobe {world.wardrobe!r}; known: {', '.join(WARDROBES)}")
-    places = list(world.places)
-    if settings.scenes is not None:
-        if not settings.scenes:
-            raise UserError("--scenes: got nothing, wanted a number of places, or their names")
-        if len(settings.scenes) == 1 and settings.scenes[0].isdecimal():
-            count = int(settings.scenes[0])
-            if count < 1:
-                raise UserError(f"--scenes: got {count}, wanted at least 1")
-            if count > len(places):
-                print(
-                    f"note: {count} places asked for; {world.name} has {len(places)}: {', '.join(places)}",
-                    file=sys.stderr,
-                )
-            places = places[:count]
-        else:
-            for name in settings.scenes:
-                if name not in place_names():
-                    raise UserError(f"--scenes: no place {name!r}; there are {', '.join(place_names())}")
-                if name not in places:
-                    raise UserError(f"--scenes: {world.name} has no camera in {name!r}, only in {', '.join(places)}")
-            places = list(settings.scenes)
-    return replace(world, quality=quality, cameras=tuple(c for c in world.cameras if c.place in places))
+def _device(settings: Render) -> str | None:
+    """The device to render on; None where a dry run is all that can be done."""
+    try:
+        return choose_device(settings.device, check_blender())
+    except UserError as error:
+        if not settings.dry_run:
+            raise
+        print(f"note: no time can be measured here: {error}", file=sys.stderr)
+        return None
 
 
-def _render_world(world: World, out: Path, settings: Render) -> dict[str, str]:
+def _render_world(task: Task, settings: Render) -> dict[str, str]:
     """Renders what is missing of one capture; returns the units that failed."""
-    ids = settings.ids if settings.ids is not None else world.people
-    plan = list(units(world, ids, settings.seed))
-    with one_writer(out):
-        info = {
-            "world": world.name,
-            "seed": settings.seed,
-            "ids": ids,
-            "quality": world.quality,
-            "wardrobe": world.wardrobe,
-            "split": world.split,
-            "plan_hash": plan_hash(plan),
-            "units": len(plan),
-            "shots": sum(unit.shots for unit in plan),
-            "versions": {
-                "opengspr": __version__,
-                "bpy": _version("bpy"),
-                "anny": _version("anny"),
-                "numpy": _version("numpy"),
-            },
-            "cpu": _instruction_set(),
-            "body": "anny (MakeHuman, CC0)",
-        }
-        if (out / "capture.json").exists():
-            looks = _begun(out, info)
-        else:
-            looks = {look["pid"]: look for look in identities(world.name, world.wardrobe, ids, settings.seed)}
-            write_people(out, [_person_row(look) for look in looks.values()])
-            write_capture_info(out, info)
-        missing = [unit for unit in plan if not _path(out, unit).exists()]
-        if len(missing) < len(plan):
-            print(f"{out}: {len(plan) - len(missing)} of {len(plan)} units are there already")
-        jobs = [
-            Job(unit, {pid: looks[pid] for pid in unit.pids}, QUALITIES[world.quality], _path(out, unit))
-            for unit in missing
-        ]
-        return render(jobs, settings.workers, out / "logs", world.name) if jobs else {}
+    share, shares = parse_shard(settings.shard or "0/1")
+    lock = shared_writer(task.out, f"{share}of{shares}") if settings.shard else one_writer(task.out)
+    with lock:
+        looks = _begin(task)
+        there = {path.name for path in (task.out / "units").glob("[!.]*.tar")}
+
+        def missing() -> Iterator[Unit]:
+            mine = (unit for number, unit in enumerate(task.plan()) if number % shares == share)
+            return (unit for unit in mine if f"{unit.name}.tar" not in there)
+
+        shots = sum(unit.shots for unit in missing())
+        if there:
+            print(f"{task.out}: {len(there)} of {open_capture(task.out).info['units']} units are there already")
+        if not shots:
+            return {}
+        jobs, logs = (task.job(unit, looks) for unit in missing()), task.out / "logs"
+        if settings.cluster is not None:
+            return cluster.render(jobs, shots, settings.cluster, logs, task.world.name)
+        return farm.render(jobs, shots, settings.workers, logs, task.world.name)
 
 
-def _path(out: Path, unit: Unit) -> Path:
-    return out / "units" / f"{unit.name}.tar"
+def _begin(task: Task) -> dict[int, dict]:
+    """The looks by pid of the capture in the task's folder, which is begun here if there is none.
+
+    A capture goes on with the people as they were written.
+
+    Raises:
+        UserError: it has another plan. Another seed, count or quality belongs elsewhere.
+    """
+    world, out = task.world, task.out
+    count = shots = 0
+
+    def counted() -> Iterator[Unit]:
+        nonlocal count, shots
+        for unit in task.plan():
+            count, shots = count + 1, shots + unit.shots
+            yield unit
+
+    digest = plan_hash(counted())
+    wanted = {
+        "world": world.name,
+        "seed": task.seed,
+        "ids": task.ids,
+        "places": list(world.places),
+        "cameras": len(world.cameras),
+        "per_id": world.per_id,
+        "tracklet": world.tracklet,
+        "stride": world.stride if world.tracklet > 1 else 1,
+        "quality": world.quality,
+        "wardrobe": world.wardrobe,
+        "split": world.split,
+        "plan_hash": digest,
+    }
+    if not (out / "capture.json").exists():
+        looks = {look["pid"]: look for look in identities(world.name, world.wardrobe, task.ids, task.seed)}
+        write_people(out, [person_row(look) for look in looks.values()])
+        info = {**wanted, "units": count, "shots": shots, "versions": versions(), "cpu": instruction_set()}
+        write_capture_info(out, {**info, "device": task.device, "body": "anny (MakeHuman, CC0)"})
+        return looks
+    capture = open_capture(out)
+    for key, value in wanted.items():
+        if capture.info.get(key) != value:
+            raise UserError(
+                f"{out}: holds a capture with {key} {capture.info.get(key)!r}, this command would make {value!r}; "
+                "choose another --out or remove it"
+            )
+    return {pid: json.loads(look) for pid, look in zip(*(capture.people[c].to_pylist() for c in ("pid", "look")))}
 
 
-def _person_row(look: dict) -> dict:
+def person_row(look: dict) -> dict:
     return {
         "pid": look["pid"],
         "world": look["world"],
@@ -172,63 +232,6 @@ def _person_row(look: dict) -> dict:
         "height_m": look["shape"]["height_m"],
         "look": look,
     }
-
-
-def _begun(out: Path, info: dict) -> dict[int, dict]:
-    """The looks, by pid, of the capture that stands in the folder; it goes on with them as they were written.
-
-    Raises:
-        UserError: it has another plan. Another seed, count or quality belongs elsewhere.
-    """
-    capture = open_capture(out)
-    for key in ("world", "seed", "ids", "quality", "wardrobe", "plan_hash"):
-        if capture.info.get(key) != info[key]:
-            raise UserError(
-                f"{out}: holds a capture with {key} {capture.info.get(key)!r}, this command would make {info[key]!r}; "
-                "choose another --out or remove it"
-            )
-    return {pid: json.loads(look) for pid, look in zip(*(capture.people[c].to_pylist() for c in ("pid", "look")))}
-
-
-def _check_blender() -> None:
-    """One line with the remedy where Blender's module cannot be used."""
-    python = ".".join(map(str, sys.version_info[:3]))
-    if sys.version_info[:2] != (3, 11):
-        raise UserError(f"rendering needs Python 3.11 (bpy 4.5 is built for it), this is {python}")
-    for module in ("bpy", "anny", "OpenEXR"):
-        if importlib.util.find_spec(module) is None:
-            raise UserError(f"rendering needs {module}: pip install -c constraints.txt -e '.[render]'")
-    code = "import bpy; print(*bpy.app.version)"
-    tried = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    if tried.returncode == 0:
-        found = tried.stdout.split()[-3:]
-        if found[:2] != BLENDER.split("."):
-            raise UserError(
-                f"rendering needs bpy {BLENDER}, this is {'.'.join(found)}: pip install -c constraints.txt bpy"
-            )
-        return
-    library = re.search(r"(lib[\w.+-]+\.so[.\d]*): cannot open", tried.stderr)
-    if library:
-        package = PACKAGES.get(library[1], f"the package with {library[1]}")
-        raise UserError(f"rendering needs the system library {library[1]}: apt-get install {package}")
-    raise UserError(
-        f"bpy cannot be imported: {tried.stderr.strip().splitlines()[-1] if tried.stderr.strip() else tried.returncode}"
-    )
-
-
-def _version(name: str) -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return "none"
-
-
-def _instruction_set() -> str:
-    """The widest vector instructions: pictures are the same to the bit only where these are."""
-    flags = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
-    return platform.machine() + next((f" {name}" for name in ("avx512f", "avx2", "sse4_2") if f" {name}" in flags), "")
 
 
 if __name__ == "__main__":

@@ -6,25 +6,30 @@ import bpy
 import numpy as np
 from mathutils import Matrix
 
-from scenes.places import FRAME, SENSOR_MM, Place, Viewpoint, build_place, camera_matrices
+from scenes.places import SENSOR_MM, Place, Viewpoint, build_place, camera_matrices
 from scenes.setpieces import Mesh
 from scenes.sky import Light
 from scenes.surfaces import SURFACES
+from synth.blender import devices
 from synth.blender.meshes import image, mesh_object
 from synth.randomness import rng
 
 PERSISTENT_PIECES = 3  # textures of one surface in a place
 
 
-def open_scene(samples: int) -> bpy.types.Scene:
+def open_scene(samples: int, device: str) -> bpy.types.Scene:
     """An empty scene with the engine set for many small, cheap pictures: few samples, denoised, data kept between
     renders.
+
+    Args:
+        device: cpu, or a kind of graphics card that Blender finds here.
     """
     bpy.ops.wm.read_factory_settings(use_empty=True)
     scene = bpy.context.scene
     scene.render.engine = "CYCLES"
     cycles = scene.cycles
-    cycles.device, cycles.samples, cycles.use_adaptive_sampling = "CPU", samples, False
+    devices.use(scene, device)
+    cycles.samples, cycles.use_adaptive_sampling = samples, False
     cycles.max_bounces, cycles.diffuse_bounces, cycles.glossy_bounces = 2, 2, 1
     cycles.transparent_max_bounces, cycles.transmission_bounces = 2, 0
     cycles.caustics_reflective = cycles.caustics_refractive = False
@@ -66,6 +71,7 @@ def set_up(place: Place, look: tuple, light: Light) -> None:
     _sky(light, 0.25 if place.indoors else 1.0)
     if not place.indoors and light.sun.max() > 0:
         _sun(light)
+    bpy.context.scene.cycles.use_light_tree = bool(place.lamps)  # choosing among lights pays where there are several
     for x, y, z, watts in place.lamps:
         lamp = bpy.data.lights.new("lamp", "AREA")
         lamp.energy, lamp.size = watts, 1.5
@@ -133,8 +139,3 @@ def _sun(light: Light) -> None:
     azimuth, elevation = math.radians(light.sun_azimuth_deg), math.radians(light.sun_elevation_deg)
     holder.rotation_euler = (math.pi / 2 - elevation, 0, math.pi - azimuth)
     bpy.context.scene.collection.objects.link(holder)
-
-
-def frame_size(step: int) -> tuple[int, int]:
-    """Size of the whole frame at scale step / 120, at which both sides are whole numbers."""
-    return FRAME[0] * step // 120, FRAME[1] * step // 120

@@ -145,7 +145,8 @@ def neighbours(faces: np.ndarray, count: int) -> tuple[sparse.csr_matrix, np.nda
     (N,).
     """
     edges = np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]), axis=1)
-    edges, uses = np.unique(edges, axis=0, return_counts=True)
+    codes, uses = np.unique(edges[:, 0].astype(np.int64) * count + edges[:, 1], return_counts=True)
+    edges = np.stack([codes // count, codes % count], axis=1)
     border = np.zeros(count, bool)
     border[edges[uses == 1]] = True
     i, j = np.concatenate([edges, edges[:, ::-1]]).T

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from opengspr.command import UserError
-from opengspr.files import one_writer, output_folder, whole_file, write_whole
+from opengspr.files import holders, one_writer, output_folder, shared_writer, whole_file, write_whole
 
 HOLD = "import sys, opengspr.files as f\nwith f.one_writer(sys.argv[1]): print('held', flush=True); sys.stdin.read()"
 DIE = (
@@ -77,3 +77,81 @@ def test_a_second_writer_is_refused_and_a_dead_one_replaced(tmp_path: Path, caps
     with one_writer(tmp_path):
         assert f"stale lock, its writer is gone: pid {holder.pid}" in capsys.readouterr().err
     assert names(tmp_path) == []
+
+
+SHARE = (
+    "import sys, opengspr.files as f\n"
+    "with f.shared_writer(sys.argv[1], sys.argv[2]): print('held', flush=True); sys.stdin.read()"
+)
+
+
+def held(code: str, *args: object) -> subprocess.Popen:
+    """A process that holds a folder, or a share of it, until its input ends."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, *map(str, args)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": os.getcwd()},
+    )
+    assert process.stdout and process.stdout.readline() == "held\n"
+    return process
+
+
+def test_shares_are_held_side_by_side_but_not_twice_nor_beside_the_whole(tmp_path: Path) -> None:
+    first = held(SHARE, tmp_path, "0of2")
+    try:
+        with shared_writer(tmp_path, "1of2"):
+            assert holders(tmp_path) == [
+                f"share 0of2: pid {first.pid} on host {socket.gethostname()}",
+                f"share 1of2: pid {os.getpid()} on host {socket.gethostname()}",
+            ]
+            with pytest.raises(UserError, match=f"pid {first.pid} on"), shared_writer(tmp_path, "0of2"):
+                pass
+            with pytest.raises(UserError, match="writes there now"), one_writer(tmp_path):
+                pass
+        with pytest.raises(UserError, match="writes there now"), one_writer(tmp_path):
+            pass  # one share is still held
+    finally:
+        first.communicate("")
+    assert not [*tmp_path.iterdir()] and not holders(tmp_path)
+    with one_writer(tmp_path):
+        assert holders(tmp_path) == [f"pid {os.getpid()} on host {socket.gethostname()}"]
+        with pytest.raises(UserError, match="writes there now"), shared_writer(tmp_path, "0of2"):
+            pass
+
+
+def test_a_share_whose_holder_was_killed_is_taken(tmp_path: Path) -> None:
+    first = held(SHARE, tmp_path, "0of2")
+    first.kill()
+    first.wait()
+    assert not holders(tmp_path)
+    with shared_writer(tmp_path, "0of2"):
+        pass
+    with one_writer(tmp_path):
+        pass
+    assert not [*tmp_path.iterdir()]
+
+
+@pytest.mark.parametrize("full", ["the file", "the folder's list"])
+def test_a_disk_that_is_really_full(tmp_path: Path, full: str) -> None:
+    """A small disk in memory: what stood there stays, nothing half-written is left, the message has path and bytes."""
+    small = tmp_path / "small"
+    small.mkdir()
+    size = ["-o", "size=64k"] if full == "the file" else ["-o", "size=4m,nr_inodes=4"]
+    if subprocess.run(["mount", "-t", "tmpfs", *size, "tmpfs", small], capture_output=True).returncode:
+        pytest.skip("mounting a small disk is not allowed here")
+    try:
+        write_whole(small / "old", b"old")
+        if full == "the file":
+            with pytest.raises(UserError, match=rf"{small / 'old'}: the disk is full: needs 100000 bytes"):
+                write_whole(small / "old", bytes(100_000))
+        else:
+            for k in range(2):
+                (small / f"other{k}").touch()
+            with pytest.raises(UserError, match=rf"{small / 'old'}: the disk is full"):
+                write_whole(small / "old", b"new")
+        assert (small / "old").read_bytes() == b"old"
+        assert not [path for path in small.iterdir() if path.name.startswith(".part")]
+    finally:
+        subprocess.run(["umount", small], check=True)

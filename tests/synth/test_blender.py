@@ -5,6 +5,8 @@ A small world of four units, two casts each, is rendered once; whoever renders i
 
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,11 +23,12 @@ from PIL import Image
 from scipy.ndimage import binary_dilation, binary_erosion
 
 from scenes.places import project
-from synth.capture import Capture, Shot, open_capture
-from synth.farm import Job, render
+from synth.capture import Capture, Shot, open_capture, read_frames
+from synth.farm import render
 from synth.geometry import box_of, silhouette
 from synth.motion import Gait, joint_rotations
 from synth.plan import QUALITIES
+from synth.work import Job
 
 pytestmark = [pytest.mark.blender]
 pytest.importorskip("OpenEXR")
@@ -39,16 +42,18 @@ WORLD = {
     "split": {"train": 1.0},
     "rounds": 1,
     "cameras_at_once": 1,
+    "unit_shots": 8,
     "cameras": [{"place": "plaza", "viewpoint": 4}, {"place": "mall", "viewpoint": 2}],
     "lights": [{"weather": "overcast", "hour": 15}, {"weather": "extra sunny", "hour": 12}],
 }
 LAUNCH = """
 import sys
 from pathlib import Path
-import scenes.worlds, synth.farm, synth.plan
+import scenes.worlds, synth.farm
 from opengspr import command
 from synth.render import Render, main
-scenes.worlds.FOLDER, synth.farm.RAM, synth.plan.SHOTS_PER_UNIT = Path(sys.argv[1]), Path(sys.argv[2]), 8
+scenes.worlds.FOLDER, synth.farm.RAM = Path(sys.argv[1]), Path(sys.argv[2])
+{change}
 command(Render, main, ["--preset", "small", "--seed", "2", *sys.argv[3:]])
 """
 
@@ -62,15 +67,17 @@ class Launcher:
             path.mkdir()
         (self.worlds / "small.yaml").write_text(yaml.safe_dump(WORLD))
 
-    def start(self, out: Path, workers: int) -> subprocess.Popen:
-        args = [sys.executable, "-c", LAUNCH, self.worlds, self.ram, "--out", out, "--workers", str(workers)]
+    def start(self, out: Path, workers: int, *flags: str, change: str = "") -> subprocess.Popen:
+        """Args: flags: more of them; change: code that is run before."""
+        code = LAUNCH.format(change=change)
+        args = [sys.executable, "-c", code, self.worlds, self.ram, "--out", out, "--workers", str(workers), *flags]
         environment = os.environ | {"PYTHONPATH": str(ROOT)}
         return subprocess.Popen(
             args, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
         )
 
-    def finish(self, out: Path, workers: int) -> str:
-        run = self.start(out, workers)
+    def finish(self, out: Path, workers: int, *flags: str, change: str = "") -> str:
+        run = self.start(out, workers, *flags, change=change)
         said = "".join(run.communicate(timeout=200))
         assert run.returncode == 0, said
         assert not [*self.ram.iterdir()]
@@ -175,6 +182,120 @@ def test_cut_off_in_every_way_it_ends_with_the_same_bytes(launcher: Launcher, ca
     assert files(out) == again
 
 
+def same(out: Path, capture: Capture) -> bool:
+    """Whether a capture is the uncut one, byte for byte."""
+    again, wanted = files(out), files(capture.path)
+    assert [*again] == [*wanted]
+    return [name for name in wanted if again[name] != wanted[name]] == []
+
+
+def test_shards_that_render_side_by_side_make_the_same_capture(
+    launcher: Launcher, capture: Capture, tmp_path: Path
+) -> None:
+    out = tmp_path / "shards"
+    out.mkdir()
+    runs = [launcher.start(out, 1, "--shard", f"{share}/3") for share in range(3)]
+    for run in runs:
+        said = "".join(run.communicate(timeout=200))
+        assert run.returncode == 0, said
+    assert same(out, capture) and not [*out.glob(".lock*")]
+    assert sum("Traceback" in path.read_text() for path in out.glob("logs/*.log")) == 0
+
+
+def test_a_ray_cluster_makes_the_same_capture(launcher: Launcher, capture: Capture, tmp_path: Path) -> None:
+    pytest.importorskip("ray")
+    out = tmp_path / "ray"
+    said = launcher.finish(out, 1, "--cluster", "auto")
+    assert "captured" in said and same(out, capture)
+    assert len([*out.glob("logs/worker-*.log")]) >= 1
+
+
+def test_a_process_that_grows_is_replaced_and_nothing_changes(
+    launcher: Launcher, capture: Capture, tmp_path: Path
+) -> None:
+    out = tmp_path / "recycled"
+    change = "synth.farm.RECYCLE_MIB = 1; began = synth.farm.Worker.__init__\n" + (
+        "def note(*args): began(*args); print('a new process')\nsynth.farm.Worker.__init__ = note"
+    )
+    assert launcher.finish(out, 1, change=change).count("a new process") == 4
+    assert same(out, capture)
+
+
+def test_a_disk_that_fills_up_loses_nothing(launcher: Launcher, capture: Capture, tmp_path: Path) -> None:
+    """A small disk in memory takes some units; when it is enlarged, the same command ends as if it had been large."""
+    out = tmp_path / "small"
+    out.mkdir()
+    sizes = [len(data) for name, data in files(capture.path).items() if name.startswith("units/")]
+    room = (sum(sizes[:2]) + sizes[2] // 2) // 1024 + 60  # KiB; all but the units is small
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={room}k", "tmpfs", out], capture_output=True).returncode:
+        pytest.skip("mounting a small disk is not allowed here")
+    try:
+        run = launcher.start(out, 1)
+        said = run.communicate(timeout=200)[1].strip().splitlines()
+        assert run.returncode == 2 and len(said) == 1, said
+        assert re.fullmatch(rf"error: {out}/units/\S+\.tar: the disk is full: needs more than \d+ bytes", said[0]), said
+        whole = {path.name: path.read_bytes() for path in out.glob("units/*.tar")}
+        assert whole and not [*out.rglob(".part-*")]
+        assert all(files(capture.path)[f"units/{name}"] == data for name, data in whole.items())
+        subprocess.run(["mount", "-o", "remount,size=64m", out], check=True)
+        assert f"{len(whole)} of 4 units are there already" in launcher.finish(out, 1)
+        assert same(out, capture)
+    finally:
+        subprocess.run(["umount", out], check=True)
+
+
+def test_one_shot_again(launcher: Launcher, capture: Capture, shots: list[Shot], tmp_path: Path) -> None:
+    out = tmp_path / "copy"
+    shutil.copytree(capture.path, out)
+    shot = shots[len(shots) // 2]
+    assert f"only/{shot.key}.jpg: as in the capture" in launcher.finish(out, 1, "--only", shot.key)
+    assert (out / "only" / f"{shot.key}.jpg").read_bytes() == shot.jpg
+    run = launcher.start(out, 1, "--only", "99999_c00s00_000000_00")
+    assert "error: --only: no shot 99999_c00s00_000000_00 in this plan" in run.communicate(timeout=60)[1]
+
+
+WHOLE_FRAMES = """
+import sys
+from dataclasses import replace
+from pathlib import Path
+from scenes.worlds import load_world
+from synth.blender import shoot
+from synth.capture import write_unit
+from synth.person.identity import identities
+from synth.plan import Quality, units
+shoot.FRAME_STEP = 40
+world = load_world("demo-src")
+looks = {look["pid"]: look for look in identities(world.name, world.wardrobe, 8, 0)}
+unit = next(units(world, 8, 0))
+instant = unit.instants[0]
+sights = tuple(replace(sight, pids=(), full=True) for sight in instant.sights)
+unit = replace(unit, instants=(replace(instant, sights=sights),), empty=(sights[0].camera,))
+out = Path(sys.argv[1])
+write_unit(out / "units" / "u.tar", shoot.unit_pictures(unit, looks, Quality(2, 100), lambda _: None, out))
+"""
+
+
+def test_whole_frames_show_everyone_or_nobody(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", WHOLE_FRAMES, tmp_path], env=os.environ | {"PYTHONPATH": str(ROOT)})
+    assert done.returncode == 0
+    empty, *full = read_frames(tmp_path / "frames" / "u.tar")
+    assert empty.key.startswith("empty_c00s01_") and not empty.truth["people"]
+    indices = np.asarray(Image.open(BytesIO(empty.png)))
+    assert indices.shape == (360, 640) and not indices.any()
+    assert [frame.truth["camid"] for frame in full] == [0, 1]
+    for frame in full:
+        indices = np.asarray(Image.open(BytesIO(frame.png)))
+        picture_ = np.asarray(Image.open(BytesIO(frame.jpg)).convert("RGB"))
+        assert picture_.shape == (360, 640, 3) and 40 < picture_.mean() < 220
+        people = frame.truth["people"]
+        assert {*np.unique(indices)} - {0} == {person["instance"] for person in people} and len(people) >= 3
+        for person in people:
+            seen = box_of(indices == person["instance"])
+            assert seen and np.allclose(person["box"], 3 * np.array(seen))
+            x0, _, _, y1 = person["box_full"]
+            assert x0 - 4 <= person["box"][0] and person["box"][3] <= y1 + 4
+
+
 def test_a_unit_that_always_fails_is_set_aside(tmp_path: Path, capture: Capture, looks: dict[int, dict]) -> None:
     from dataclasses import replace
 
@@ -182,13 +303,13 @@ def test_a_unit_that_always_fails_is_set_aside(tmp_path: Path, capture: Capture,
     from synth.plan import units
 
     unit = next(units(load_world("demo-src"), 1, 0))
-    unit = replace(unit, instants=(replace(unit.instants[0], cameras=unit.instants[0].cameras[:1]),))
+    unit = replace(unit, instants=(replace(unit.instants[0], sights=unit.instants[0].sights[:1]),))
     odd = {0: {**looks[0], "top": {**looks[0]["top"], "kind": "cape"}}}
     jobs = [
         Job(replace(unit, name=name), people, QUALITIES["draft"], tmp_path / "units" / f"{name}.tar")
         for name, people in (("bad", odd), ("good", {0: looks[0]}))
     ]
-    failed = render(jobs, 1, tmp_path / "logs", "t")
+    failed = render(jobs, 2, 1, tmp_path / "logs", "t")
     assert [*failed] == ["bad"] and failed["bad"].startswith("ValueError: top: got 'cape', wanted one of")
     assert [path.name for path in (tmp_path / "units").iterdir()] == ["good.tar"]
     assert (tmp_path / "logs" / "worker-0.log").read_text().count("Traceback") == 3

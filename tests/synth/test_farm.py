@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from opengspr import UserError
-from synth import farm
-from synth.farm import Job, render, scratch_folder
-from synth.plan import QUALITIES, Instant, Traits, Unit, Walker
-from synth.plan import Camera as PlanCamera
+from synth import farm, work
+from synth.farm import render, scratch_folder
+from synth.plan import QUALITIES, Camera, Instant, Sight, Traits, Unit, Walker
+from synth.work import Job
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -22,8 +22,8 @@ ROOT = Path(__file__).parent.parent.parent
 def job(folder: Path, name: str, **how: object) -> Job:
     """A unit of two shots; `how` tells the stand-in what to do, in place of looks."""
     walkers = (Walker(0, (0.0, 0.0), 0.0, 0.0, "walk"), Walker(1, (2.0, 0.0), 0.0, 0.0, "walk"))
-    instant = Instant(0, 0, walkers, (PlanCamera(0, 0, Traits()),))
-    unit = Unit(name, 0, "test", "plaza", "clear", 12.0, (instant,))
+    instant = Instant(0, 0, walkers, (Sight(Camera(0, 0, Traits()), (0, 1), False),))
+    unit = Unit(name, 0, "test", "plaza", "clear", 12.0, (instant,), ())
     return Job(unit, {0: dict(how)}, QUALITIES["draft"], folder / f"{name}.tar")
 
 
@@ -60,7 +60,7 @@ def tries(path: Path) -> list[str]:
 
 def test_every_unit_once_whoever_takes_it(tmp_path: Path, quick: None) -> None:
     jobs = [job(tmp_path, f"u{k}") for k in range(5)]
-    assert render(jobs, 2, tmp_path / "logs", "t") == {}
+    assert render(jobs, 2, 2, tmp_path / "logs", "t") == {}
     assert [len(tries(one.path)) for one in jobs] == [1] * 5
     assert all(one.path.read_text() == one.unit.name for one in jobs)
 
@@ -68,7 +68,7 @@ def test_every_unit_once_whoever_takes_it(tmp_path: Path, quick: None) -> None:
 def test_a_worker_is_replaced_before_it_grows(tmp_path: Path, quick: None, monkeypatch) -> None:
     monkeypatch.setattr(farm, "RECYCLE_UNITS", 2)
     jobs = [job(tmp_path, f"u{k}") for k in range(4)]
-    render(jobs, 1, tmp_path / "logs", "t")
+    render(jobs, 2, 1, tmp_path / "logs", "t")
     pids = [tries(one.path)[0] for one in jobs]
     assert pids[0] == pids[1] != pids[2] == pids[3]
 
@@ -76,7 +76,7 @@ def test_a_worker_is_replaced_before_it_grows(tmp_path: Path, quick: None, monke
 def test_what_goes_wrong_is_tried_again_then_set_aside(tmp_path: Path, quick: None, capsys) -> None:
     always, fine = job(tmp_path, "always", ends="killed", times=9), job(tmp_path, "fine")
     once = job(tmp_path, "once", ends="failed", times=1, text="ValueError: no")
-    failed = render([always, once, fine], 1, tmp_path / "logs", "t")
+    failed = render([always, once, fine], 2, 1, tmp_path / "logs", "t")
     assert failed == {"always": "its process ended with status -9"}
     assert len(tries(always.path)) == farm.TRIES and not always.path.exists()
     assert len(tries(once.path)) == 2 and once.path.exists() and fine.path.exists()
@@ -86,17 +86,18 @@ def test_what_goes_wrong_is_tried_again_then_set_aside(tmp_path: Path, quick: No
 
 
 def test_what_hangs_is_ended(tmp_path: Path, quick: None, monkeypatch) -> None:
-    for name, value in (("SECONDS_TO_START", 2), ("SECONDS_PER_SHOT", 0), ("TRIES", 1)):
-        monkeypatch.setattr(farm, name, value)
+    for name, value in (("SECONDS_TO_START", 2), ("SECONDS_PER_SHOT", 0)):
+        monkeypatch.setattr(work, name, value)
+    monkeypatch.setattr(farm, "TRIES", 1)
     hung = job(tmp_path, "hung", ends="hung", times=9)
-    assert render([hung], 1, tmp_path / "logs", "t") == {"hung": "it hung"}
+    assert render([hung], 2, 1, tmp_path / "logs", "t") == {"hung": "it hung"}
     assert not any(Path(f"/proc/{pid}").exists() for pid in tries(hung.path))
 
 
 def test_a_full_disk_stops_at_once(tmp_path: Path, quick: None) -> None:
     full = job(tmp_path, "full", ends="stop", times=9, text="x.tar: the disk is full: needs more than 9 bytes")
     with pytest.raises(UserError, match="x.tar: the disk is full"):
-        render([full, *(job(tmp_path, f"u{k}") for k in range(3))], 1, tmp_path / "logs", "t")
+        render([full, *(job(tmp_path, f"u{k}") for k in range(3))], 2, 1, tmp_path / "logs", "t")
     assert len(tries(full.path)) == 1 and not (tmp_path / "u0.tries").exists()
 
 

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections import Counter
 from dataclasses import replace
-from itertools import combinations
+from itertools import combinations, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from opengspr import UserError
 from scenes import worlds
 from scenes.places import FRAME, camera_matrices, inside, load_place, project
 from scenes.worlds import GROUPS, load_world, world_names, worlds_of
-from synth.plan import APART_M, SHOTS_PER_UNIT, Unit, plan_hash, units
+from synth.plan import APART_M, FPS, PAUSE_FRAMES, SPEED_M_S, TRAVEL_FRAMES, Unit, plan_hash, units, visits
 from synth.randomness import rng
 
 ROOT = Path(__file__).parent.parent.parent
@@ -79,7 +79,9 @@ def test_everyone_is_before_every_camera_equally_often(name: str) -> None:
     world, seen = load_world(name), Counter()  # type: ignore[var-annotated]
     for unit in plan(name):
         for instant in unit.instants:
-            seen.update((unit.place, c.camid, c.viewpoint, w.pid) for c in instant.cameras for w in instant.walkers)
+            assert {pid for sight in instant.sights for pid in sight.pids} == {w.pid for w in instant.walkers}
+            for sight in instant.sights:
+                seen.update((unit.place, sight.camera.camid, sight.camera.viewpoint, pid) for pid in sight.pids)
     rounds = 1 if world.in_turn else world.instants
     everyone = {(c.place, c.camid, c.viewpoint, pid) for c in world.cameras for pid in range(SMALL[name])}
     assert seen == dict.fromkeys(everyone, rounds)
@@ -104,8 +106,8 @@ def test_walkers_are_apart_in_the_region_and_in_the_frame(name: str) -> None:
             assert all(np.linalg.norm(a - b) > APART_M for a, b in combinations(at, 2)), (unit.name, instant.frame)
             wide = np.array(place.region) * 1.35  # routes lie in the region, and people walk beside them
             assert all(inside(point, wide) for point in at)
-            for camera in instant.cameras:
-                matrices = camera_matrices(place.viewpoints[camera.viewpoint])
+            for sight in instant.sights:
+                matrices = camera_matrices(place.viewpoints[sight.camera.viewpoint])
                 for height in (0.0, 1.9):
                     pixels, depth = project(np.column_stack([at, np.full(len(at), height)]), matrices)
                     assert (depth > 1).all() and (pixels >= 0).all() and (pixels <= FRAME).all()
@@ -124,27 +126,102 @@ def test_people_walk_where_they_look() -> None:
     assert len(turns) > 20 and np.median(turns) > 0.9
 
 
-def test_company_differs_between_places() -> None:
-    together = {
-        place: {
-            pair
-            for unit in plan("gspr")
-            if unit.place == place
-            for instant in unit.instants
-            for pair in combinations(sorted(w.pid for w in instant.walkers), 2)
-        }
-        for place in load_world("gspr").places
-    }
-    plaza, mall = together["plaza"], together["mall"]
-    assert len(plaza & mall) < 0.25 * len(plaza) and plaza
+@pytest.mark.parametrize(("name", "ids"), [("gspr", 300), ("demo-tgt", 300)])
+def test_company_differs_between_places(name: str, ids: int) -> None:
+    world = load_world(name)
+    plaza, mall = (
+        {pair for visit in visits(world, load_place(place), ids, 0) for pair in combinations(sorted(visit.pids), 2)}
+        for place in world.places
+    )
+    assert len(plaza & mall) < 0.2 * len(plaza) and plaza
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_people_have_the_time_to_walk_from_place_to_place(name: str) -> None:
+    world, spans = load_world(name), {}  # type: ignore[var-annotated]
+    for unit in plan(name):
+        for instant in unit.instants:
+            for walker in instant.walkers:
+                spans.setdefault(walker.pid, {}).setdefault(unit.place, []).append(instant.frame)
+    for places in spans.values():
+        assert set(places) == set(world.places)
+        times = sorted((min(frames), max(frames)) for frames in places.values())
+        for (_, gone), (come, _) in pairwise(times):
+            assert come - gone >= TRAVEL_FRAMES
+        assert all(late - early < 60 * FPS for early, late in times)  # in a place, they are past within a minute
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_one_cast_comes_after_the_other(name: str) -> None:
+    world = load_world(name)
+    for place in world.places:
+        casts = list(visits(world, load_place(place), SMALL[name], 0))
+        low, high = world.walkers_in(load_place(place))
+        assert all(b.frame - a.frame > PAUSE_FRAMES for a, b in pairwise(casts))
+        assert sorted(pid for cast in casts for pid in cast.pids) == [*range(SMALL[name])]
+        assert [cast.number for cast in casts] == [*range(len(casts))]
+        assert max(len(cast.pids) for cast in casts) <= high
+        assert sum(len(cast.pids) < low for cast in casts) <= len(world.places)  # the last of each group
+
+
+def test_frames_are_of_walking_people() -> None:
+    """In a sequence nobody jumps, turns on the spot or changes pace, and the gait goes with the way."""
+    world = replace(load_world("demo-tgt"), tracklet=6, stride=5)
+    tracklets: dict[tuple, list] = {}
+    for unit in units(world, 12, 0):
+        for instant in unit.instants:
+            assert all(set(sight.pids) == {w.pid for w in instant.walkers} for sight in instant.sights)
+            for walker in instant.walkers:
+                tracklets.setdefault((unit.place, instant.tracklet, walker.pid), []).append((instant.frame, walker))
+    assert len(tracklets) == 12 * 2 * 2
+    for sequence in tracklets.values():
+        assert [frame - sequence[0][0] for frame, _ in sequence] == [0, 5, 10, 15, 20, 25]
+        for (_, before), (_, after) in pairwise(sequence):
+            step = np.hypot(*np.subtract(after.at, before.at))
+            if before.action == "stand":
+                assert step == 0 and before == after
+                continue
+            assert step < 2 * SPEED_M_S * 5 / FPS + 2 * 0.9  # a corner of the route moves who walks beside it
+            assert 0 < (after.phase - before.phase) % 1 < 0.5
+
+
+@pytest.mark.parametrize("per_id", [1, 5, 40])
+def test_a_subset_is_balanced_over_cameras(per_id: int) -> None:
+    world = replace(load_world("demo-tgt"), per_id=per_id)
+    whole = {shot for unit in plan("demo-tgt") for shot in shots_of(unit)}
+    chosen = [shot for unit in units(world, 56, 0) for shot in shots_of(unit)]
+    assert set(chosen) <= whole and len(set(chosen)) == len(chosen)
+    for pid in range(56):
+        by_camid = Counter(camid for _, camid, _, _, who in chosen if who == pid)
+        assert sum(by_camid.values()) == min(per_id, 8)
+        counts = [by_camid[camid] for camid in range(4)]
+        assert max(counts) - min(counts) <= 1
+    if per_id == 1:
+        assert len({camid for _, camid, _, _, _ in chosen}) == 4  # nobody's favourite
+
+
+def shots_of(unit: Unit) -> list[tuple]:
+    return [
+        (unit.place, sight.camera.camid, sight.camera.viewpoint, instant.frame, pid)
+        for instant in unit.instants
+        for sight in instant.sights
+        for pid in sight.pids
+    ]
+
+
+def test_one_frame_in_a_hundred_is_kept_whole() -> None:
+    made = plan("gspr", 1200)
+    sights = [sight for unit in made for instant in unit.instants for sight in instant.sights]
+    assert 0.007 < sum(sight.full for sight in sights) / len(sights) < 0.013
+    assert 0.001 < sum(len(unit.empty) for unit in made) / len(sights) < 0.004
 
 
 def test_units_have_their_size() -> None:
     for name in SMALL:
+        world = load_world(name)
         shots = [unit.shots for unit in plan(name)]
-        places = len(load_world(name).places)
-        assert sum(size < SHOTS_PER_UNIT for size in shots) <= places  # only a place's last one is smaller
-        assert max(shots) < SHOTS_PER_UNIT + 7 * 12 and min(shots) > 0
+        assert sum(size < world.unit_shots for size in shots) <= len(world.places)  # only a place's last is smaller
+        assert max(shots) < world.unit_shots + 7 * 12 and min(shots) > 0
         for unit in plan(name):
             frames = [instant.frame for instant in unit.instants]
             assert frames == sorted(set(frames))

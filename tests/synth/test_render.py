@@ -3,17 +3,20 @@
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from opengspr import command
+from opengspr import UserError, command
 from opengspr.files import one_writer
-from synth import render
+from scenes.worlds import load_world
+from synth import farm, machine, only, render
 from synth.capture import open_capture
-from synth.farm import Job
+from synth.machine import choose_device
+from synth.plan import units
 from synth.render import Render, main
+from synth.work import Job
 
 SMALL = ("--preset", "demo-src", "--scenes", "plaza", "--ids", "3", "--workers", "1")
 
@@ -29,18 +32,18 @@ def asked(monkeypatch) -> list[list[Job]]:
     """Keeps the workers at home; holds the jobs that they would have got."""
     calls: list[list[Job]] = []
 
-    def record(jobs: list[Job], *_: object) -> dict[str, str]:
-        calls.append(jobs)
+    def record(jobs: Iterator[Job], *_: object) -> dict[str, str]:
+        calls.append([*jobs])
         return {}
 
-    monkeypatch.setattr(render, "render", record)
+    monkeypatch.setattr(farm, "render", record)
     return calls
 
 
 @pytest.fixture
 def rendered(asked: list, monkeypatch) -> list[list[Job]]:
     """Lets the command get as far as the workers wherever there is no Blender."""
-    monkeypatch.setattr(render, "_check_blender", lambda: None)
+    monkeypatch.setattr(render, "check_blender", list)
     return asked
 
 
@@ -56,6 +59,14 @@ def rendered(asked: list, monkeypatch) -> list[list[Job]]:
         (("--workers", "0"), "--workers: got 0, wanted at least 1"),
         (("--quality", "superb"), "--quality: got 'superb', wanted one of draft"),
         (("--preset", "demo"), "--out: --preset demo makes 3 captures"),
+        (("--views", "0"), "--views: got 0, wanted at least 1"),
+        (("--views", "3"), "--views: got 3, demo-src has 2 cameras in plaza"),
+        (("--per-id", "-1"), "--per-id: got -1, wanted at least 1"),
+        (("--tracklet", "0"), "--tracklet: got 0, wanted at least 1"),
+        (("--stride", "0"), "--stride: got 0, wanted at least 1"),
+        (("--device", "abacus"), "--device: got 'abacus', wanted one of auto, cpu"),
+        (("--shard", "3/3"), "--shard: got '3/3', wanted I/N with I from 0 to N - 1"),
+        (("--shard", "one"), "--shard: got 'one'"),
     ],
 )
 def test_wrong_flags(tmp_path: Path, refused: Callable[..., str], args: tuple, said: str) -> None:
@@ -113,8 +124,8 @@ def test_blender_that_cannot_be_used(tmp_path: Path, refused: Callable[..., str]
     monkeypatch.setattr(sys, "version_info", (3, 13, 0, "final", 0))
     assert "rendering needs Python 3.11 (bpy 4.5 is built for it), this is 3.13.0" in refused(*SMALL)
     monkeypatch.setattr(sys, "version_info", (3, 11, 9, "final", 0))
-    found = render.importlib.util.find_spec
-    monkeypatch.setattr(render.importlib.util, "find_spec", lambda name: None if name == "bpy" else found(name))
+    found = machine.importlib.util.find_spec
+    monkeypatch.setattr(machine.importlib.util, "find_spec", lambda name: None if name == "bpy" else found(name))
     line = refused(*SMALL, "--out", tmp_path / "x")
     assert "rendering needs bpy: pip install -c constraints.txt -e '.[render]'" in line
 
@@ -128,7 +139,7 @@ def test_another_plan_belongs_elsewhere(tmp_path: Path, refused: Callable[..., s
     assert "with ids 3, this command would make 4" in refused(*SMALL, *out, "--ids", "4")
     assert "with quality 'draft', this command would make 'good'" in refused(*SMALL, *out, "--quality", "good")
     assert "with world 'demo-src'" in refused(*SMALL, *out, "--preset", "demo-tgt")
-    assert "with plan_hash" in refused(*SMALL, *out, "--scenes", "mall")
+    assert "with places ['plaza'], this command would make ['mall']" in refused(*SMALL, *out, "--scenes", "mall")
     assert before == {path.name: path.read_bytes() for path in (tmp_path / "x").iterdir() if path.is_file()}
     assert len(rendered) == 1
 
@@ -166,14 +177,14 @@ def test_a_second_writer_is_refused(tmp_path: Path, refused: Callable[..., str],
 def test_units_set_aside_are_named_at_the_end(
     tmp_path: Path, refused: Callable[..., str], rendered: list, monkeypatch
 ) -> None:
-    monkeypatch.setattr(render, "render", lambda *_: {"plaza-00000": "it hung"})
+    monkeypatch.setattr(farm, "render", lambda *_: {"plaza-00000": "it hung"})
     line = refused(*SMALL, "--out", tmp_path / "x")
     assert "1 units failed three times and are missing: plaza-00000" in line
 
 
 def test_more_places_than_there_are(tmp_path: Path, rendered: list, capsys) -> None:
     command(Render, main, [str(a) for a in (*SMALL, "--scenes", "26", "--out", tmp_path / "x")])
-    assert "26 places asked for; demo-src has 2: plaza, mall" in capsys.readouterr().err
+    assert "26 places asked for; demo-src has 2 so far: plaza, mall" in capsys.readouterr().err
     assert {job.unit.place for job in rendered[0]} == {"plaza", "mall"}
 
 
@@ -182,3 +193,115 @@ def test_without_out_captures_lie_under_the_data_root(tmp_path: Path, rendered: 
     folders = [tmp_path / "new" / "data" / "captures" / name for name in ("demo-syn", "demo-src", "demo-tgt")]
     assert f"next: python -m labeler.label {' '.join(map(str, folders))}" in capsys.readouterr().out
     assert [open_capture(folder).info["world"] for folder in folders] == ["demo-syn", "demo-src", "demo-tgt"]
+
+
+def shots(jobs: list[Job]) -> list[tuple]:
+    return [
+        (job.unit.place, sight.camera.viewpoint, instant.frame, pid)
+        for job in jobs
+        for instant in job.unit.instants
+        for sight in instant.sights
+        for pid in sight.pids
+    ]
+
+
+def test_views_are_spread_evenly(tmp_path: Path, rendered: list) -> None:
+    command(Render, main, ["--ids", "5", "--views", "4", "--out", str(tmp_path / "x")])
+    assert {(place, view) for place, view, _, _ in shots(rendered[0])} == {
+        (place, view) for place in ("plaza", "mall") for view in (0, 3, 6, 9)
+    }
+    assert len(shots(rendered[0])) == 5 * 2 * 4
+
+
+def test_pictures_of_each_person(tmp_path: Path, rendered: list) -> None:
+    command(Render, main, ["--ids", "9", "--per-id", "6", "--out", str(tmp_path / "x")])
+    for pid in range(9):
+        places = [place for place, _, _, who in shots(rendered[0]) if who == pid]
+        assert sorted(places) == ["mall"] * 3 + ["plaza"] * 3
+    assert open_capture(tmp_path / "x").info["shots"] == 9 * 6
+
+
+def test_sequences(tmp_path: Path, rendered: list) -> None:
+    out = str(tmp_path / "x")
+    command(Render, main, [*SMALL, "--tracklet", "4", "--stride", "3", "--out", out])
+    frames = sorted({frame for _, _, frame, _ in shots(rendered[0])})
+    first = frames[0]
+    assert [frame - first for frame in frames[:4]] == [0, 3, 6, 9] and len(frames) == 4 * 4  # two casts, two rounds
+    assert open_capture(out).info["tracklet"] == 4
+
+
+def test_shards_share_the_units(tmp_path: Path, rendered: list, capsys) -> None:
+    args = ["--preset", "demo-tgt", "--out", str(tmp_path / "x")]
+    for share in range(3):
+        command(Render, main, [*args, "--shard", f"{share}/3"])
+    command(Render, main, args)
+    parts, whole = [[job.unit.name for job in jobs] for jobs in rendered[:3]], [job.unit for job in rendered[3]]
+    assert sorted(name for part in parts for name in part) == sorted(unit.name for unit in whole)
+    assert max(map(len, parts)) - min(map(len, parts)) <= 1
+
+
+def test_a_dry_run_writes_nothing_and_says_how_much_there_is(tmp_path: Path, monkeypatch, capsys) -> None:
+    def none() -> list[str]:
+        raise UserError("no Blender")
+
+    monkeypatch.setattr(render, "check_blender", none)
+    command(Render, main, ["--scenes", "26", "--ids", "40", "--dry-run", "--data-root", str(tmp_path / "data")])
+    said = capsys.readouterr()
+    assert f"gspr: 26 places x 12 viewpoints x 40 people: {26 * 12 * 40:,} shots" in said.out
+    assert f"2 of the places stand so far (plaza, mall): {2 * 12 * 40:,} shots in 8 units" in said.out
+    assert "note: no time can be measured here: no Blender" in said.err
+    assert not [*tmp_path.iterdir()]
+    command(Render, main, ["--preset", "mini-gspr", "--ids", "40", "--per-id", "20", "--dry-run"])
+    assert (
+        f"mini-gspr: 13 places x 4 viewpoints x 40 people, 20 pictures each: {40 * 20} shots" in capsys.readouterr().out
+    )
+
+
+def test_a_dry_run_measures(tmp_path: Path, rendered: list, monkeypatch, capsys) -> None:
+    """The figures of the little job that it renders become hours and bytes of the whole."""
+
+    def measured(jobs: Iterator[Job], *_: object) -> dict[str, str]:
+        for job in jobs:
+            job.report.parent.mkdir(parents=True, exist_ok=True)
+            job.path.parent.mkdir(parents=True, exist_ok=True)
+            job.report.write_text(json.dumps({"cpu_s": 0.5 * job.unit.shots, "shots": job.unit.shots, "dropped": {}}))
+            job.path.write_bytes(bytes(20_000 * job.unit.shots))
+        return {}
+
+    monkeypatch.setattr(farm, "render", measured)
+    command(Render, main, ["--preset", "demo-tgt", "--dry-run", "--workers", "2", "--data-root", str(tmp_path)])
+    said = capsys.readouterr().out
+    assert "took 0.50 CPU-s and 20 kB each" in said
+    assert "all: about 0.1 CPU-hours, 0.0 hours with 2 workers, 0.0 GB" in said
+
+
+def test_a_device_that_is_not_there_is_said(capsys) -> None:
+    assert choose_device("cpu", ["optix", "cuda"]) == "cpu" and choose_device("auto", []) == "cpu"
+    assert capsys.readouterr().err == ""
+    assert choose_device("auto", ["optix", "cuda"]) == "optix"
+    assert "rendering on the graphics card by optix" in capsys.readouterr().err
+    assert choose_device("cuda", ["optix", "cuda"]) == "cuda"
+    assert choose_device("optix", ["cuda"]) == "cpu"
+    assert "--device optix: Blender finds only cuda here; rendering on the processor" in capsys.readouterr().err
+    assert choose_device("cuda", []) == "cpu"
+    assert "--device cuda: Blender finds no graphics card here" in capsys.readouterr().err
+
+
+def test_a_shot_is_found_in_the_plan() -> None:
+    world = load_world("demo-src")
+    key = "00007_c02s02_{:06d}_00"
+    for unit in units(world, 20, 0):
+        for instant in unit.instants:
+            for sight in instant.sights:
+                if sight.camera.camid == 2 and 7 in sight.pids:
+                    name, alone = only.unit_of(units(world, 20, 0), key.format(instant.frame))
+                    assert name == unit.name and alone.shots == 1 and not alone.empty
+                    assert alone.instants[0].walkers == instant.walkers and alone.key == unit.key
+    for wrong in ("00007", "00007_c02s03_000000_00", "00020_c02s02_000000_00"):
+        with pytest.raises(UserError, match="--only: "):
+            only.unit_of(units(world, 20, 0), wrong)
+
+
+def test_a_cluster_that_is_not_there(tmp_path: Path, refused: Callable[..., str], rendered: list, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    assert "--cluster needs Ray: pip install" in refused(*SMALL, "--out", tmp_path / "x", "--cluster", "auto")

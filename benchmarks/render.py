@@ -1,0 +1,265 @@
+"""What a rendered crop costs, and what it is worth: `python -m benchmarks.render --json`.
+
+Renders the unaltered `gspr` plan on places drawn by seed 0 with one worker, and labels it; renders many small units
+with one worker that is never replaced, and with two; and renders some of the plan's shots again: plainly at 16
+samples, at 64 for comparison, and as whole frames.
+"""
+
+import json
+import os
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass, replace
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+from PIL import Image
+from scipy.ndimage import gaussian_filter
+
+from labeler import label
+from opengspr import command
+from opengspr.files import output_folder
+from scenes.worlds import World, load_world
+from synth import farm
+from synth.capture import Shot, open_capture, write_capture_info, write_people
+from synth.person.identity import identities
+from synth.plan import QUALITIES, Quality, Unit, units
+from synth.randomness import rng
+from synth.render import person_row
+from synth.work import Job
+
+SIZE = (128, 256)  # width and height at which pictures are compared
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """Measure rendering on this machine; the last line is JSON."""
+
+    places: int = 4
+    """Places drawn by seed 0, or those there are."""
+    ids: int = 32
+    """People."""
+    compared: int = 32
+    """Shots that are rendered again with 16 and with 64 samples."""
+    small_units: int = 200
+    """Small units that one process renders, never replaced, to see its memory grow, and then two."""
+    json: bool = False
+    """Print only the last line."""
+
+
+def main(settings: Benchmark) -> None:
+
+    def say(text: str) -> None:
+        if not settings.json:
+            print(text, flush=True)
+
+    world = _world(settings.places)
+    plan = [*units(world, settings.ids, 0)]
+    looks = {look["pid"]: look for look in identities(world.name, world.wardrobe, settings.ids, 0)}
+    result: dict[str, Any] = {"places": len(world.places), "planned": sum(unit.shots for unit in plan)}
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder)
+        say(f"{result['planned']} shots in {len(plan)} units of {', '.join(world.places)}, with one worker")
+        cpu_s = _render(world, plan, looks, out / "one")
+        result |= _kept(out / "one", world)
+        result["cpu_s_per_crop"] = cpu_s / result["kept"]
+        say(f"... {settings.small_units} small units with one worker, and with two")
+        result |= _small_units(plan, looks, settings.small_units, out)
+        say("... the reference pictures")  # last, since Blender in this process would spoil the workers
+        shots = {shot.key: shot for shot in open_capture(out / "one").shots()}
+        with _quiet():
+            result |= _references(world, plan, looks, shots, settings.compared, out)
+        result["share_of_16_samples"] = result["cpu_s_per_crop"] / result["cpu_s_16_samples"]
+        result["ratio_to_full_frame"] = result["cpu_s_full_frame"] / result["cpu_s_per_crop"]
+    result |= {
+        "hours_gspr": result["cpu_s_per_crop"] * 625_416 / 3600,
+        "hours_mini_gspr_at_this_quality": result["cpu_s_per_crop"] * 27_040 / 3600,
+    }
+    print(json.dumps({key: round(float(value), 4) for key, value in result.items()}))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Drops what Blender writes to the standard output."""
+    sys.stdout.flush()
+    kept, null = os.dup(1), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 1)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+        os.close(null)
+
+
+def _world(places: int) -> World:
+    world = load_world("gspr")
+    order = rng(0, "benchmark", "places").permutation(len(world.itinerary))[:places]
+    names = [world.itinerary[k] for k in sorted(order)]
+    return replace(world, cameras=tuple(camera for camera in world.cameras if camera.place in names))
+
+
+def _render(world: World, plan: list[Unit], looks: dict, out: Path) -> float:
+    """CPU seconds of all the processes."""
+    write_people(out, [person_row(look) for look in looks.values()])
+    shots = sum(unit.shots for unit in plan)
+    write_capture_info(out, {"world": world.name, "seed": 0, "split": world.split, "units": len(plan), "shots": shots})
+    jobs = [Job(unit, looks, QUALITIES[world.quality], out / "units" / f"{unit.name}.tar") for unit in plan]
+    began = _children_s()
+    failed = farm.render(jobs, shots, 1, out / "logs", "the plan")
+    assert not failed, failed
+    return _children_s() - began
+
+
+def _children_s() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def _kept(capture: Path, world: World) -> dict[str, float]:
+    with redirect_stdout(sys.stderr):
+        label.main(label.Settings((capture,), data_root=capture.parent / "data"))
+    rows = pq.read_table(capture.parent / "data" / capture.name / "manifest.parquet", columns=["height"])
+    truths = [shot.truth for shot in open_capture(capture).shots()]
+    pixels = [truth["region"][2] * truth["region"][3] * truth["scale"] ** 2 for truth in truths]
+    return {
+        "kept": len(rows),
+        "median_crop_height_px": float(np.median(rows["height"])),
+        "mean_region_px": float(np.mean(pixels)),
+        "walkers_in_view_mean": float(np.mean([1 + len(truth["others"]) for truth in truths])),
+    }
+
+
+def _some_shots(plan: list[Unit], count: int) -> Iterator[Unit]:
+    """The plan cut down to so many shots in all, spread evenly over it."""
+    every = max(1, sum(unit.shots for unit in plan) // count)
+    number = 0
+    for unit in plan:
+        instants = []
+        for instant in unit.instants:
+            sights = []
+            for sight in instant.sights:
+                pids = tuple(pid for k, pid in enumerate(sight.pids) if (number + k) % every == 0)
+                number += len(sight.pids)
+                if pids:
+                    sights.append(replace(sight, pids=pids, full=False))
+            if sights:
+                instants.append(replace(instant, sights=tuple(sights)))
+        if instants:
+            yield replace(unit, instants=tuple(instants), empty=())
+
+
+class _Timed:
+    """Times each picture that a studio renders, but for the little ones that measure the light."""
+
+    def __init__(self, shoot: Any):
+        self.shoot, self.plain, self.seconds = shoot, shoot.Studio.render, []  # type: ignore[var-annotated]
+
+    def __enter__(self) -> list[float]:
+        def render(studio: Any, view: Any, window: Any) -> Any:
+            began = time.process_time()
+            done = self.plain(studio, view, window)
+            if window.step > 5:
+                self.seconds.append(time.process_time() - began)
+            return done
+
+        self.shoot.Studio.render = render
+        return self.seconds
+
+    def __exit__(self, *_: object) -> None:
+        self.shoot.Studio.render = self.plain
+
+
+def _references(
+    world: World, plan: list[Unit], looks: dict, shots: dict[str, Shot], count: int, folder: Path
+) -> dict[str, float]:
+    """The same regions plainly at 16 samples, against 64 samples, and empty whole frames at 16."""
+    from synth.blender import shoot
+    from synth.truth import whole_frame
+
+    height = QUALITIES[world.quality].height_px
+    some = [*_some_shots(plan, count)]
+
+    def again(samples: int) -> Iterator[Shot]:
+        for unit in some:
+            yield from shoot.unit_pictures(unit, looks, Quality(samples, height), lambda _: None, folder)
+
+    with _Timed(shoot) as plain:
+        for _ in again(16):
+            pass
+    pairs = [(_crop(shots[best.key]), _crop(best)) for best in again(64)]
+    with _Timed(shoot) as frames:
+        for unit in {unit.place: unit for unit in some}.values():
+            studio = shoot.Studio(unit, Quality(16, height), folder)
+            studio.render(studio.view(unit.instants[0].sights[0].camera), whole_frame(120))
+    return {
+        "compared": len(pairs),
+        "cpu_s_16_samples": float(np.mean(plain)),
+        "cpu_s_full_frame": float(np.mean(frames)),
+        "psnr_db": float(np.mean([10 * np.log10(255**2 / np.mean((a - b) ** 2)) for a, b in pairs])),
+        "ssim": float(np.mean([_ssim(a, b) for a, b in pairs])),
+        "triangles_median": float(np.median([len(shoot.build(look).faces) for look in looks.values()])),
+    }
+
+
+def _crop(shot: Shot) -> np.ndarray:
+    """The person's box at the size of comparison, (256, 128, 3)."""
+    (x, y, *_), scale = shot.truth["region"], shot.truth["scale"]
+    box = [(v - o) * scale for v, o in zip(shot.truth["box"], (x, y, x, y))]
+    with Image.open(BytesIO(shot.jpg)) as picture:
+        return np.asarray(picture.convert("RGB").resize(SIZE, Image.Resampling.BICUBIC, box=tuple(box)), float)
+
+
+def _ssim(a: np.ndarray, b: np.ndarray) -> float:
+    """Structural similarity of two pictures (H, W, 3) in grey, windows of a Gaussian of 1.5 pixels (Wang et al. 2004,
+    equation 13).
+    """
+
+    def mean(values: np.ndarray) -> np.ndarray:
+        return gaussian_filter(values, 1.5, truncate=3.5)
+
+    x, y = (picture @ [0.299, 0.587, 0.114] for picture in (a, b))
+    mx, my = mean(x), mean(y)
+    vx, vy, cov = mean(x * x) - mx**2, mean(y * y) - my**2, mean(x * y) - mx * my
+    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+    return float(((2 * mx * my + c1) * (2 * cov + c2) / ((mx**2 + my**2 + c1) * (vx + vy + c2))).mean())
+
+
+def _small_units(plan: list[Unit], looks: dict, count: int, folder: Path) -> dict[str, float]:
+    """Resident memory of one process after each of many small units, and what a second process brings."""
+    seconds = {}
+    recycle, farm.RECYCLE_UNITS = farm.RECYCLE_UNITS, count + 1
+    for workers in (1, 2):
+        out = output_folder(folder / f"small{workers}")
+        jobs = []
+        for k in range(count):
+            unit = plan[k % len(plan)]
+            instant = unit.instants[k // len(plan) % len(unit.instants)]
+            sight = replace(instant.sights[0], full=False)
+            small = replace(unit, name=f"small-{k:05d}", instants=(replace(instant, sights=(sight,)),), empty=())
+            jobs.append(Job(small, looks, QUALITIES["draft"], out / "units" / f"{small.name}.tar"))
+        began = time.monotonic()
+        failed = farm.render(jobs, sum(job.unit.shots for job in jobs), workers, out / "logs", f"{workers} workers")
+        assert not failed, failed
+        seconds[workers] = time.monotonic() - began
+        if workers == 1:
+            rss = [json.loads(job.report.read_text())["rss_mib"] for job in jobs]
+            peak = max(json.loads(job.report.read_text())["peak_mib"] for job in jobs)
+    farm.RECYCLE_UNITS = recycle
+    settled = float(np.mean(rss[count // 10 : count // 5 + 1]))  # once every surface has been made
+    return {
+        "rss_mib_max": peak,
+        "rss_growth": float(np.mean(rss[-max(1, count // 10) :])) / settled,
+        "two_worker_speedup": seconds[1] / seconds[2],
+    }
+
+
+if __name__ == "__main__":
+    command(Benchmark, main)

@@ -1,0 +1,109 @@
+"""What the flags of the render command choose of a world."""
+
+import re
+import sys
+from dataclasses import dataclass, replace
+
+from opengspr import UserError
+from scenes.places import place_names
+from scenes.worlds import World
+from synth.person.identity import WARDROBES
+from synth.plan import QUALITIES
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The flags of `synth.render` that say what is rendered; None leaves it to the preset."""
+
+    scenes: tuple[str, ...] | None = None
+    views: int | None = None
+    per_id: int | None = None
+    tracklet: int = 1
+    stride: int = 4
+    quality: str | None = None
+
+
+def chosen(world: World, choice: Choice) -> World:
+    """The world with what was chosen of it.
+
+    Raises:
+        UserError: something that there is not.
+    """
+    for flag, number in (
+        ("--views", choice.views),
+        ("--per-id", choice.per_id),
+        ("--tracklet", choice.tracklet),
+        ("--stride", choice.stride),
+    ):
+        if number is not None and number < 1:
+            raise UserError(f"{flag}: got {number}, wanted at least 1")
+    quality = choice.quality or world.quality
+    if quality not in QUALITIES:
+        raise UserError(f"--quality: got {quality!r}, wanted one of {', '.join(QUALITIES)}")
+    if world.wardrobe not in WARDROBES:
+        raise UserError(f"world {world.name}: no wardrobe {world.wardrobe!r}; known: {', '.join(WARDROBES)}")
+    places = _places(world, choice.scenes)
+    cameras = [camera for place in places for camera in _views(world, place, choice.views)]
+    return replace(
+        world,
+        quality=quality,
+        cameras=tuple(cameras),
+        per_id=choice.per_id or 0,
+        tracklet=choice.tracklet,
+        stride=choice.stride,
+    )
+
+
+def planned_scenes(world: World, choice: Choice) -> int:
+    """Number of places that were asked for, whether they stand yet or not."""
+    if choice.scenes is None:
+        return world.planned_places
+    if len(choice.scenes) == 1 and choice.scenes[0].isdecimal():
+        return min(int(choice.scenes[0]), world.planned_places)
+    return len(choice.scenes)
+
+
+def _places(world: World, scenes: tuple[str, ...] | None) -> list[str]:
+    if scenes is None:
+        count, names = world.planned_places, None
+    elif not scenes:
+        raise UserError("--scenes: got nothing, wanted a number of places, or their names")
+    elif len(scenes) == 1 and scenes[0].isdecimal():
+        count, names = int(scenes[0]), None
+    else:
+        count, names = len(scenes), scenes
+    if names is not None:
+        for name in names:
+            if name not in place_names():
+                raise UserError(f"--scenes: no place {name!r}; there are {', '.join(place_names())}")
+            if name not in world.itinerary:
+                raise UserError(
+                    f"--scenes: {world.name} has no camera in {name!r}, only in {', '.join(world.itinerary)}"
+                )
+        return list(dict.fromkeys(names))
+    if count < 1:
+        raise UserError(f"--scenes: got {count}, wanted at least 1")
+    if count > len(world.itinerary):
+        there = ", ".join(world.itinerary)
+        print(
+            f"note: {count} places asked for; {world.name} has {len(world.itinerary)} so far: {there}", file=sys.stderr
+        )
+    return list(world.itinerary[:count])
+
+
+def _views(world: World, place: str, views: int | None) -> list:
+    """The cameras of a place, or so many of them, spread evenly."""
+    cameras = [camera for camera in world.cameras if camera.place == place]
+    if views is None:
+        return cameras
+    if views > len(cameras):
+        raise UserError(f"--views: got {views}, {world.name} has {len(cameras)} cameras in {place}")
+    return [cameras[k * len(cameras) // views] for k in range(views)]
+
+
+def parse_shard(text: str) -> tuple[int, int]:
+    """'I/N' as (I, N), 0 <= I < N."""
+    match = re.fullmatch(r"(\d+)/(\d+)", text)
+    if not match or int(match[1]) >= int(match[2]):
+        raise UserError(f"--shard: got {text!r}, wanted I/N with I from 0 to N - 1, such as 0/8")
+    return int(match[1]), int(match[2])
