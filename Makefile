@@ -1,4 +1,4 @@
-# make setup | demo | test | test-fast | slow | check | tiny-world
+# make setup | demo | test | test-fast | slow | check | bench | tiny-world
 # Only what is missing is done: .venv is filled again when pyproject.toml or constraints.txt change.
 
 PYTHON ?= python3.11
@@ -10,7 +10,7 @@ READY := $(VENV)/.ready
 LIBRARIES := libX11.so.6=libx11-6 libXrender.so.1=libxrender1 libXfixes.so.3=libxfixes3 libXi.so.6=libxi6 \
   libxkbcommon.so.0=libxkbcommon0 libSM.so.6=libsm6 libGL.so.1=libgl1
 
-.PHONY: setup demo test test-fast slow check tiny-world libraries
+.PHONY: setup demo test test-fast slow check bench tiny-world libraries
 
 setup: libraries $(READY)
 
@@ -58,6 +58,10 @@ check: setup
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
+
+# What a rendered crop costs here; half an hour on 2 cores
+bench: setup
+	$(RUN) -m benchmarks.render
 
 # The small dataset of the tests, cut anew from the demo's worlds. It is committed, so nobody else needs this.
 tiny-world: setup

@@ -189,7 +189,8 @@ def _references(
 
     def again(samples: int) -> Iterator[Shot]:
         for unit in some:
-            yield from shoot.unit_pictures(unit, looks, Quality(samples, height), lambda _: None, folder)
+            pictures = shoot.unit_pictures(unit, looks, Quality(samples, height), lambda _: None, folder)
+            yield from (picture for picture in pictures if isinstance(picture, Shot))
 
     with _Timed(shoot) as plain:
         for _ in again(16):

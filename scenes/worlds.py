@@ -4,6 +4,7 @@ A world is one capture. `GROUPS` names sets of worlds that belong together and a
 """
 
 import difflib
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,7 @@ class World:
             instant.
         instants: of a cast at a place whose cameras do not shoot in turn.
         lights: (weather, hour, share) outdoors.
-        itinerary: the places that people go to, whichever of them are rendered.
+        cameras: those that shoot; whole: all that the world has, of which they were chosen.
         planned_places: places that the world is meant to have; some may not stand yet.
         unit_shots: a unit is whole when it has so many.
         walkers: fewest and most at a time; None leaves it to the place.
@@ -70,7 +71,7 @@ class World:
     instants: int
     cameras: tuple[WorldCamera, ...]
     lights: tuple[tuple[str, float, float], ...]
-    itinerary: tuple[str, ...]
+    whole: tuple[WorldCamera, ...]
     planned_places: int
     unit_shots: int
     walkers: tuple[int, int] | None
@@ -80,12 +81,24 @@ class World:
 
     @property
     def places(self) -> tuple[str, ...]:
-        """Those with cameras."""
+        """Those that are rendered."""
         return tuple(dict.fromkeys(camera.place for camera in self.cameras))
+
+    @property
+    def itinerary(self) -> tuple[str, ...]:
+        """The places that people go to, whichever of them are rendered."""
+        return tuple(dict.fromkeys(camera.place for camera in self.whole))
 
     def rounds(self, place: str) -> int:
         """Instants of a cast at a place."""
-        cameras = sum(camera.place == place for camera in self.cameras)
+        return self._rounds(sum(camera.place == place for camera in self.cameras))
+
+    @property
+    def most_rounds(self) -> int:
+        """Instants of a cast at any place, were all its cameras to shoot."""
+        return self._rounds(max(Counter(camera.place for camera in self.whole).values()))
+
+    def _rounds(self, cameras: int) -> int:
         return -(-cameras // self.cameras_at_once) if self.in_turn else self.instants
 
     def walkers_in(self, place: Place) -> tuple[int, int]:
@@ -140,7 +153,7 @@ def load_world(name: str) -> World:
         raise UserError(f"{path.name}: walkers is {walkers}, wanted the fewest and the most at a time")
     cameras = [camera for camid, entry in enumerate(raw["cameras"]) for camera in _cameras(path, camid, entry)]
     lights = tuple((entry["weather"], float(entry["hour"]), float(entry.get("share", 1))) for entry in raw["lights"])
-    itinerary = tuple(dict.fromkeys(camera.place for camera in cameras))
+    places = len({camera.place for camera in cameras})
     return World(
         name=name,
         people=int(raw["people"]),
@@ -152,8 +165,8 @@ def load_world(name: str) -> World:
         instants=int(raw.get("rounds", 2)),
         cameras=tuple(cameras),
         lights=lights,
-        itinerary=itinerary,
-        planned_places=max(int(raw.get("places", 0)), len(itinerary)),
+        whole=tuple(cameras),
+        planned_places=max(int(raw.get("places", 0)), places),
         unit_shots=int(raw.get("unit_shots", 120)),
         walkers=tuple(walkers) if walkers else None,
     )

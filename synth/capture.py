@@ -85,8 +85,8 @@ class CaptureError(UserError):
 
 
 @dataclass(frozen=True)
-class Shot:
-    """One person seen by one camera: the truth (docs/formats.md), the picture and its instance mask, both encoded."""
+class Picture:
+    """A picture with its truth (docs/formats.md) and its instance mask, both pictures encoded."""
 
     truth: dict[str, Any]
     jpg: bytes
@@ -95,6 +95,14 @@ class Shot:
     @property
     def key(self) -> str:
         return self.truth["key"]
+
+
+class Frame(Picture):
+    """A camera's whole frame, with everyone in it or nobody."""
+
+
+class Shot(Picture):
+    """One person seen by one camera."""
 
     def mask(self) -> np.ndarray:
         """The instance indices, (H, W) uint8.
@@ -112,19 +120,6 @@ class Shot:
             raise
         except Exception as error:  # on damaged bytes the decoder raises nearly anything
             raise CaptureError(f"{self.key}: the mask cannot be read: {error}") from error
-
-
-@dataclass(frozen=True)
-class Frame:
-    """A camera's whole frame, with everyone in it or nobody: truth, picture and instance mask, both encoded."""
-
-    truth: dict[str, Any]
-    jpg: bytes
-    png: bytes
-
-    @property
-    def key(self) -> str:
-        return self.truth["key"]
 
 
 @dataclass(frozen=True)
@@ -195,7 +190,7 @@ def write_people(path: str | Path, rows: list[dict[str, Any]]) -> None:
         pq.write_table(pa.Table.from_pylist(plain, schema=PEOPLE), file)
 
 
-def write_unit(path: str | Path, pictures: Iterable[Shot | Frame]) -> int:
+def write_unit(path: str | Path, pictures: Iterable[Picture]) -> int:
     """Writes one unit: its shots as units/NAME.tar, which appears when all is whole, its frames as frames/NAME.tar.
 
     Returns:
@@ -227,7 +222,7 @@ def write_unit(path: str | Path, pictures: Iterable[Shot | Frame]) -> int:
     return shots
 
 
-def _members(picture: Shot | Frame) -> Iterator[tuple[str, bytes]]:
+def _members(picture: Picture) -> Iterator[tuple[str, bytes]]:
     yield f"{picture.key}.jpg", picture.jpg
     yield f"{picture.key}.png", picture.png
     yield f"{picture.key}.json", json.dumps(picture.truth, allow_nan=False, separators=(",", ":")).encode()

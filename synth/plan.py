@@ -150,7 +150,7 @@ def visits(world: World, place: Place, ids: int, seed: int) -> Iterator[Visit]:
     Where a place's cameras shoot in turn, as GSPR's do, everyone visits one place after the other. Elsewhere people
     set out in groups, one a place, and go round: what a group does in one session, the next does in the one after.
     """
-    interval = max(world.rounds(name) for name in world.itinerary) * _gap(world) + PAUSE_FRAMES
+    interval = world.most_rounds * _gap(world) + PAUSE_FRAMES
     order, stop = rng(seed, world.name, "itinerary").permutation(ids), world.itinerary.index(place.name)
     groups = 1 if world.in_turn else len(world.itinerary)
     fewest = min(world.walkers_in(load_place(name))[0] for name in world.itinerary)

@@ -59,3 +59,16 @@ def test_bpy_stays_in_its_floor() -> None:
 def test_no_circles() -> None:
     TopologicalSorter(imports()).prepare()  # raises CycleError, which names the circle
     assert "opengspr.files" in imports()["datasets.writer"]  # the arrows are really read
+
+
+def test_nothing_opens_a_blend_file() -> None:
+    """A file made elsewhere may hold scripts and drivers. None is ever loaded, so none can run."""
+    loads = {"open_mainfile", "revert_mainfile", "recover_last_session", "libraries", "append_blend", "run_script"}
+    for room in ("synth", "scenes"):
+        for path in (ROOT / room).rglob("*.py"):
+            tree = ast.parse(path.read_text())
+            used = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+            assert not used & loads, f"{path}: {used & loads}"
+            operators = [ast.unparse(n) for n in ast.walk(tree) if isinstance(n, ast.Attribute)]
+            wm = {name for name in operators if name.startswith("bpy.ops.wm.")}
+            assert wm <= {"bpy.ops.wm.read_factory_settings"}, f"{path}: {wm}"

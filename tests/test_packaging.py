@@ -1,10 +1,16 @@
 """The frame: what is installed, with which versions, and what a wrong Python is told."""
 
+import ast
+import importlib
 import os
 import re
+import shlex
 import subprocess
 import tomllib
 from pathlib import Path
+
+import pytest
+import tyro
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -48,3 +54,37 @@ def test_the_demo_is_the_commands_of_the_readme() -> None:
         "-m train.smcr --syn demo-syn --src demo-src --tgt demo-tgt",
     ):
         assert command in plan, plan
+
+
+def written_commands() -> list[list[str]]:
+    """Every `python -m MODULE ...` of ours in the pages' code blocks."""
+    found = []
+    for page in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))):
+        for line in page.read_text().splitlines():
+            if not line.startswith(("python -m ", "    python -m ", "srun python -m ")):
+                continue
+            words = shlex.split(line.partition("python -m ")[2], comments=True)
+            if (ROOT / words[0].partition(".")[0]).is_dir():
+                found.append(words)
+    return found
+
+
+@pytest.mark.parametrize("words", written_commands(), ids=" ".join)
+def test_the_flags_of_written_commands_exist(words: list[str], capsys) -> None:
+    """Read as the command reads them, not run."""
+    module = importlib.import_module(words[0])
+    calls = [
+        node for node in ast.walk(ast.parse(Path(module.__file__ or "").read_text())) if isinstance(node, ast.Call)
+    ]
+    starts = ("command", "preparation.start")  # a recipe's
+    (settings,) = {ast.unparse(call.args[0]) for call in calls if ast.unparse(call.func) in starts}
+    tyro.cli(getattr(module, settings), args=words[1:])
+
+
+def test_commands_are_found_in_the_pages() -> None:
+    assert {words[0] for words in written_commands()} >= {
+        "synth.render",
+        "labeler.label",
+        "train.smcr",
+        "datasets.sheet",
+    }

@@ -14,7 +14,7 @@ from scenes.places import Place, Viewpoint, camera_matrices, load_place
 from scenes.sky import light
 from synth.blender.meshes import move, person_object, remove
 from synth.blender.stage import aim, forget, open_scene, set_up
-from synth.capture import Frame, Shot
+from synth.capture import Frame, Picture, Shot
 from synth.develop import develop, jpeg, png
 from synth.geometry import azimuth_deg, box_of
 from synth.motion import Gait, joint_rotations
@@ -103,7 +103,7 @@ def unit_pictures(
     progress: Callable[[str], None],
     folder: Path,
     device: str = "cpu",
-) -> Iterator[Shot | Frame]:
+) -> Iterator[Picture]:
     """Renders a unit: its shots in the plan's order, and between them the full frames.
 
     Args:

@@ -272,6 +272,7 @@ sights = tuple(replace(sight, pids=(), full=True) for sight in instant.sights)
 unit = replace(unit, instants=(replace(instant, sights=sights),), empty=(sights[0].camera,))
 out = Path(sys.argv[1])
 write_unit(out / "units" / "u.tar", shoot.unit_pictures(unit, looks, Quality(2, 100), lambda _: None, out))
+assert not shoot.bpy.context.preferences.filepaths.use_scripts_auto_execute, "files could run code"
 """
 
 

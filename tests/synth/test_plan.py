@@ -51,10 +51,13 @@ def test_the_plan_is_pure(name: str) -> None:
 
 def test_choosing_places_changes_none_of_their_units() -> None:
     """`--scenes mall` gives the mall as the whole world has it, light and company too."""
-    world = load_world("demo-src")
-    for place in world.places:
-        alone = replace(world, cameras=tuple(c for c in world.cameras if c.place == place))
-        assert list(units(alone, 30, 0)) == [unit for unit in plan("demo-src") if unit.place == place]
+    for name in ("demo-src", "demo-syn"):
+        world = load_world(name)
+        uneven = replace(world, cameras=world.cameras[1:], whole=world.cameras[1:])  # more cameras here than there
+        for whole in (world, uneven):
+            for place in world.places:
+                alone = replace(whole, cameras=tuple(c for c in whole.cameras if c.place == place))
+                assert [*units(alone, 30, 0)] == [unit for unit in units(whole, 30, 0) if unit.place == place]
 
 
 def test_the_hash_is_the_same_in_every_process_and_imports_are_light() -> None:
