@@ -191,7 +191,7 @@ def test_frames_are_of_walking_people() -> None:
 @pytest.mark.parametrize("per_id", [1, 5, 40])
 def test_a_subset_is_balanced_over_cameras(per_id: int) -> None:
     world = replace(load_world("demo-tgt"), per_id=per_id)
-    whole = {shot for unit in plan("demo-tgt") for shot in shots_of(unit)}
+    whole = {shot for unit in plan("demo-tgt", 56) for shot in shots_of(unit)}
     chosen = [shot for unit in units(world, 56, 0) for shot in shots_of(unit)]
     assert set(chosen) <= whole and len(set(chosen)) == len(chosen)
     for pid in range(56):
