@@ -57,10 +57,10 @@ def _connected(address: str) -> Any:
 
 
 def _render(ray: Any, jobs: Any, logs: Path, progress: Progress) -> None:
-    places = int(ray.cluster_resources().get("CPU", 1))
     again: deque[Job] = deque()
     running: dict[Any, tuple[Job, float]] = {}
     while True:
+        places = int(ray.cluster_resources().get("CPU", 1))  # a cluster may grow
         while len(running) < places and (job := next(jobs, None) or (again.popleft() if again else None)):
             cards = 1 if job.device in GRAPHICS_CARDS else 0
             task = ray.remote(num_cpus=1, num_gpus=cards, max_calls=RECYCLE_UNITS, max_retries=0)(_unit)
