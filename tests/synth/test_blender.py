@@ -387,8 +387,8 @@ def chroma(colour: np.ndarray) -> np.ndarray:
 
 
 def test_people_wear_their_own_clothes(shots: list[Shot], looks: dict[int, dict]) -> None:
-    """The torso's colour is nearest to the own look among all plain tops, wherever that colour says something: not for
-    tops that are nearly grey or nearly black, which no chroma tells apart.
+    """The torso's colour is nearest to the own look among the plain tops whose colour says something: not those that
+    are nearly grey or nearly black, which no chroma tells apart and which a light blue resembles in a warm light.
 
     All casts but the first come after another in the same process, half of them in the same unit: a picture that is
     kept by mistake shows here.
@@ -410,7 +410,7 @@ def test_people_wear_their_own_clothes(shots: list[Shot], looks: dict[int, dict]
         if torso.sum() < 20 or back:
             continue
         found = chroma(np.median(picture(shot)[torso], axis=0))
-        worn[shot.key] = min(plain, key=lambda pid: float(np.linalg.norm(plain[pid] - found)))
+        worn[shot.key] = min(clear, key=lambda pid: float(np.linalg.norm(plain[pid] - found)))
         casts.add((truth["place"], truth["frame"]))
     assert len(worn) >= 5 and len(casts) >= 3, (worn, casts)
     assert [key for key, pid in worn.items() if int(key[:5]) != pid] == [], worn
