@@ -160,7 +160,8 @@ class _Timed:
     """Times each picture that a studio renders, but for the little ones that measure the light."""
 
     def __init__(self, shoot: Any):
-        self.shoot, self.plain, self.seconds = shoot, shoot.Studio.render, []  # type: ignore[var-annotated]
+        self.shoot, self.plain = shoot, shoot.Studio.render
+        self.seconds: list[float] = []
 
     def __enter__(self) -> list[float]:
         def render(studio: Any, view: Any, window: Any) -> Any:

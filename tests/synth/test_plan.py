@@ -79,7 +79,8 @@ def test_the_hash_is_the_same_in_every_process_and_imports_are_light() -> None:
 
 @pytest.mark.parametrize("name", SMALL)
 def test_everyone_is_before_every_camera_equally_often(name: str) -> None:
-    world, seen = load_world(name), Counter()  # type: ignore[var-annotated]
+    world = load_world(name)
+    seen: Counter[tuple] = Counter()
     for unit in plan(name):
         for instant in unit.instants:
             assert {pid for sight in instant.sights for pid in sight.pids} == {w.pid for w in instant.walkers}
@@ -141,7 +142,8 @@ def test_company_differs_between_places(name: str, ids: int) -> None:
 
 @pytest.mark.parametrize("name", SMALL)
 def test_people_have_the_time_to_walk_from_place_to_place(name: str) -> None:
-    world, spans = load_world(name), {}  # type: ignore[var-annotated]
+    world = load_world(name)
+    spans: dict[int, dict[str, list[int]]] = {}
     for unit in plan(name):
         for instant in unit.instants:
             for walker in instant.walkers:

@@ -144,7 +144,9 @@ def test_another_plan_belongs_elsewhere(tmp_path: Path, refused: Callable[..., s
     assert len(rendered) == 1
 
 
-def test_a_run_goes_on_with_the_people_that_it_wrote(tmp_path: Path, rendered: list, capsys) -> None:
+def test_a_run_goes_on_with_the_people_that_it_wrote(
+    tmp_path: Path, rendered: list, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
     """Even where the sampler has changed since: a capture holds one cast."""
     args = [str(arg) for arg in (*SMALL, "--ids", "12", "--scenes", "2", "--out", tmp_path / "x")]
     command(Render, main, args)
@@ -152,12 +154,8 @@ def test_a_run_goes_on_with_the_people_that_it_wrote(tmp_path: Path, rendered: l
     done = first[0].path
     done.parent.mkdir()
     done.write_bytes(b"")
-    render_identities = render.identities
-    try:
-        render.identities = lambda *_: iter(())  # type: ignore[assignment]
-        command(Render, main, args)
-    finally:
-        render.identities = render_identities
+    monkeypatch.setattr(render, "identities", lambda *_: iter(()))
+    command(Render, main, args)
     assert rendered[1] == first[1:]
     assert f"1 of {len(first)} units are there already" in capsys.readouterr().out
     capture = open_capture(tmp_path / "x")

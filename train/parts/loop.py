@@ -78,7 +78,7 @@ def run(stage: Stage, folder: Path) -> None:
             if step == 0:
                 keeper.log(epoch, stage.begin_epoch(epoch))
             stage.feed(epoch, step)
-            for step in range(step, stage.steps):  # noqa: B020
+            for step in range(step, stage.steps):  # noqa: B020  # likewise
                 torch.manual_seed(seed_of(stage.seed, stage.name, epoch, step))
                 keeper.add(epoch, step, stage.step(epoch, step))
                 bar.update()
