@@ -72,6 +72,7 @@ def main(settings: Benchmark) -> None:
         result["cpu_s_per_crop"] = cpu_s / result["kept"]
         say(f"... {settings.small_units} small units with one worker, and with two")
         result |= _small_units(plan, looks, settings.small_units, out)
+        result["rss_mib_max"] = max(json.loads(path.read_text())["peak_mib"] for path in out.glob("*/logs/*.json"))
         say("... the reference pictures")  # last, since Blender in this process would spoil the workers
         shots = {shot.key: shot for shot in open_capture(out / "one").shots()}
         with _quiet():
@@ -253,11 +254,9 @@ def _small_units(plan: list[Unit], looks: dict, count: int, folder: Path) -> dic
         seconds[workers] = time.monotonic() - began
         if workers == 1:
             rss = [json.loads(job.report.read_text())["rss_mib"] for job in jobs]
-            peak = max(json.loads(job.report.read_text())["peak_mib"] for job in jobs)
     farm.RECYCLE_UNITS = recycle
     settled = float(np.mean(rss[count // 10 : count // 5 + 1]))  # once every surface has been made
     return {
-        "rss_mib_max": peak,
         "rss_growth": float(np.mean(rss[-max(1, count // 10) :])) / settled,
         "two_worker_speedup": seconds[1] / seconds[2],
     }
