@@ -10,22 +10,22 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
 # What the machine or its user refuses, which no bug of ours can cause.
 NOT_OURS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ENOSPC, errno.EDQUOT, errno.EIO)
-Settings = TypeVar("Settings")
 
 
 class UserError(ValueError):
     """A mistake of the user or of what they handed us, in one line: about what, what was got, what was wanted."""
 
 
-def command(settings: type[Settings], main: Callable[[Settings], None], args: Sequence[str] | None = None) -> None:
+def command(settings: Any, main: Callable[[Any], None], args: Sequence[str] | None = None) -> None:
     """Reads the flags of the dataclass `settings` and runs `main` with them.
 
     Args:
-        settings: a dataclass; its docstring is the help text, its fields are the flags.
+        settings: a dataclass, or a union of such for subcommands; its docstring is the help text, its fields are the
+            flags.
         main: the work. A `UserError` from it becomes one line and exit status 2; Ctrl-C gives 130, SIGTERM 143.
         args: the command line without the program's name; by default this process's own.
     """

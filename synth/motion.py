@@ -33,6 +33,20 @@ class Gait:
     tempo: float = 1.0
 
 
+@dataclass(frozen=True)
+class Sitting:
+    """How somebody is shown in a portrait.
+
+    Attributes:
+        azimuth_deg: 0 from the front, 90 from their left.
+        action: one of ACTIONS. phase: of its cycle, 0 to 1.
+    """
+
+    azimuth_deg: float = 0.0
+    action: str = "stand"
+    phase: float = 0.1
+
+
 ACTIONS = ("walk", "stand", "phone")
 
 
