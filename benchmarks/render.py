@@ -1,8 +1,8 @@
 """What a rendered crop costs, and what it is worth: `python -m benchmarks.render --json`.
 
-Renders the unaltered `gspr` plan on places drawn by seed 0 with one worker, and labels it; renders many small units
-with one worker that is never replaced, and with two; and renders some of the plan's shots again: plainly at 16
-samples, at 64 for comparison, and as whole frames.
+Renders the unaltered `gspr` plan on places drawn by seed 0 with one worker, and labels it; after each unit some of its
+shots again at 16 samples and at one, since machines drift; renders many small units with one worker that is never
+replaced, and with two; and some of the plan's shots at 64 samples for comparison, and whole frames.
 """
 
 import json
@@ -26,6 +26,7 @@ from scipy.ndimage import gaussian_filter
 from labeler import label
 from opengspr import command
 from opengspr.files import output_folder
+from scenes.places import FRAME, camera_matrices, load_place, project
 from scenes.worlds import World, load_world
 from synth import farm
 from synth.capture import Shot, open_capture, write_capture_info, write_people
@@ -35,6 +36,7 @@ from synth.randomness import rng
 from synth.render import person_row
 from synth.work import Job
 
+PLAIN = {"plain16": 16, "plain1": 1}  # samples
 SIZE = (128, 256)  # width and height at which pictures are compared
 
 
@@ -47,9 +49,9 @@ class Benchmark:
     ids: int = 32
     """People."""
     compared: int = 32
-    """Shots that are rendered again with 16 and with 64 samples."""
+    """Shots that are rendered again with more samples."""
     small_units: int = 200
-    """Small units that one process renders, never replaced, to see its memory grow, and then two."""
+    """Small units that one process renders, never replaced, to see its memory grow, and then two; 0 to leave it."""
     json: bool = False
     """Print only the last line."""
 
@@ -67,16 +69,18 @@ def main(settings: Benchmark) -> None:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder)
         say(f"{result['planned']} shots in {len(plan)} units of {', '.join(world.places)}, with one worker")
-        cpu_s = _render(world, plan, looks, out / "one")
-        result |= _kept(out / "one", world)
+        some = {unit.name: unit for unit in _some_shots(plan, settings.compared)}
+        cpu_s, result["cpu_s_16_samples"] = _render(world, plan, looks, some, out)
+        result |= _kept(out / "one", world) | {"walkers_in_view_mean": _in_view(plan)}
         result["cpu_s_per_crop"] = cpu_s / result["kept"]
         say(f"... {settings.small_units} small units with one worker, and with two")
-        result |= _small_units(plan, looks, settings.small_units, out)
+        if settings.small_units:
+            result |= _small_units(plan, looks, settings.small_units, out)
         result["rss_mib_max"] = max(json.loads(path.read_text())["peak_mib"] for path in out.glob("*/logs/*.json"))
         say("... the reference pictures")  # last, since Blender in this process would spoil the workers
         shots = {shot.key: shot for shot in open_capture(out / "one").shots()}
         with _quiet():
-            result |= _references(world, plan, looks, shots, settings.compared, out)
+            result |= _references(world, [*some.values()], looks, shots, out)
         result["share_of_16_samples"] = result["cpu_s_per_crop"] / result["cpu_s_16_samples"]
         result["ratio_to_full_frame"] = result["cpu_s_full_frame"] / result["cpu_s_per_crop"]
     result |= {
@@ -107,16 +111,32 @@ def _world(places: int) -> World:
     return replace(world, cameras=tuple(camera for camera in world.cameras if camera.place in names))
 
 
-def _render(world: World, plan: list[Unit], looks: dict, out: Path) -> float:
-    """CPU seconds of all the processes."""
-    write_people(out, [person_row(look) for look in looks.values()])
+def _render(world: World, plan: list[Unit], looks: dict, some: dict[str, Unit], out: Path) -> tuple[float, float]:
+    """CPU seconds of all the processes for the plan, and of rendering alone for one of its shots at 16 samples.
+
+    The latter is what 16 samples cost more than one, times 16/15: without what a picture costs anyway.
+    """
+    write_people(out / "one", [person_row(look) for look in looks.values()])
     shots = sum(unit.shots for unit in plan)
-    write_capture_info(out, {"world": world.name, "seed": 0, "split": world.split, "units": len(plan), "shots": shots})
-    jobs = [Job(unit, looks, QUALITIES[world.quality], out / "units" / f"{unit.name}.tar") for unit in plan]
+    info = {"world": world.name, "seed": 0, "split": world.split, "units": len(plan), "shots": shots}
+    write_capture_info(out / "one", info)
+    good = QUALITIES[world.quality]
+    kinds = {"one": (plan, good), **{k: ([*some.values()], Quality(n, good.height_px)) for k, n in PLAIN.items()}}
+    jobs = [
+        Job(unit, looks, quality, out / kind / "units" / f"{unit.name}.tar")
+        for kind, (units_, quality) in kinds.items()
+        for unit in units_
+    ]
+    jobs.sort(key=lambda job: job.unit.name)  # one after the other, while the machine is as it is
     began = _children_s()
-    failed = farm.render(jobs, shots, 1, out / "logs", "the plan")
+    failed = farm.render(jobs, sum(job.unit.shots for job in jobs), 1, out / "one" / "logs", "the plan")
     assert not failed, failed
-    return _children_s() - began
+    spent = _children_s() - began
+    costs = {
+        kind: sum(json.loads(p.read_text())["cpu_s"] for p in (out / kind / "logs").glob("*.json")) for kind in PLAIN
+    }
+    compared = sum(unit.shots for unit in some.values())
+    return spent - sum(costs.values()), (costs["plain16"] - costs["plain1"]) / compared * 16 / 15
 
 
 def _children_s() -> float:
@@ -134,8 +154,22 @@ def _kept(capture: Path, world: World) -> dict[str, float]:
         "kept": len(rows),
         "median_crop_height_px": float(np.median(rows["height"])),
         "mean_region_px": float(np.mean(pixels)),
-        "walkers_in_view_mean": float(np.mean([1 + len(truth["others"]) for truth in truths])),
+        "walkers_in_region_mean": float(np.mean([1 + len(truth["others"]) for truth in truths])),
     }
+
+
+def _in_view(plan: list[Unit]) -> float:
+    """Walkers in the frame of a shot's camera, on average over the shots."""
+    counts: list[int] = []
+    for unit in plan:
+        for instant in unit.instants:
+            middles = np.array([[*walker.at, 0.9] for walker in instant.walkers])
+            for sight in instant.sights:
+                camera = camera_matrices(load_place(unit.place).viewpoints[sight.camera.viewpoint])
+                pixels, depth = project(middles, camera)
+                there = (depth > 0) & (pixels >= 0).all(1) & (pixels < FRAME).all(1)
+                counts += [int(there.sum())] * len(sight.pids)
+    return float(np.mean(counts))
 
 
 def _some_shots(plan: list[Unit], count: int) -> Iterator[Unit]:
@@ -157,54 +191,24 @@ def _some_shots(plan: list[Unit], count: int) -> Iterator[Unit]:
             yield replace(unit, instants=tuple(instants), empty=())
 
 
-class _Timed:
-    """Times each picture that a studio renders, but for the little ones that measure the light."""
-
-    def __init__(self, shoot: Any):
-        self.shoot, self.plain = shoot, shoot.Studio.render
-        self.seconds: list[float] = []
-
-    def __enter__(self) -> list[float]:
-        def render(studio: Any, view: Any, window: Any) -> Any:
-            began = time.process_time()
-            done = self.plain(studio, view, window)
-            if window.step > 5:
-                self.seconds.append(time.process_time() - began)
-            return done
-
-        self.shoot.Studio.render = render
-        return self.seconds
-
-    def __exit__(self, *_: object) -> None:
-        self.shoot.Studio.render = self.plain
-
-
-def _references(
-    world: World, plan: list[Unit], looks: dict, shots: dict[str, Shot], count: int, folder: Path
-) -> dict[str, float]:
-    """The same regions plainly at 16 samples, against 64 samples, and empty whole frames at 16."""
+def _references(world: World, some: list[Unit], looks: dict, shots: dict[str, Shot], folder: Path) -> dict[str, float]:
+    """The same regions against 64 samples, and empty whole frames at 16."""
     from synth.blender import shoot
     from synth.truth import whole_frame
 
     height = QUALITIES[world.quality].height_px
-    some = [*_some_shots(plan, count)]
-
-    def again(samples: int) -> Iterator[Shot]:
-        for unit in some:
-            pictures = shoot.unit_pictures(unit, looks, Quality(samples, height), lambda _: None, folder)
-            yield from (picture for picture in pictures if isinstance(picture, Shot))
-
-    with _Timed(shoot) as plain:
-        for _ in again(16):
-            pass
-    pairs = [(_crop(shots[best.key]), _crop(best)) for best in again(64)]
-    with _Timed(shoot) as frames:
-        for unit in {unit.place: unit for unit in some}.values():
-            studio = shoot.Studio(unit, Quality(16, height), folder)
-            studio.render(studio.view(unit.instants[0].sights[0].camera), whole_frame(120))
+    pairs, frames = [], []
+    for unit in some:
+        for best in shoot.unit_pictures(unit, looks, Quality(64, height), lambda _: None, folder):
+            if isinstance(best, Shot):
+                pairs.append((_crop(shots[best.key]), _crop(best)))
+    for unit in {unit.place: unit for unit in some}.values():
+        studio = shoot.Studio(unit, Quality(16, height), folder)
+        began = time.process_time()
+        studio.render(studio.view(unit.instants[0].sights[0].camera), whole_frame(120))
+        frames.append(time.process_time() - began)
     return {
         "compared": len(pairs),
-        "cpu_s_16_samples": float(np.mean(plain)),
         "cpu_s_full_frame": float(np.mean(frames)),
         "psnr_db": float(np.mean([10 * np.log10(255**2 / np.mean((a - b) ** 2)) for a, b in pairs])),
         "ssim": float(np.mean([_ssim(a, b) for a, b in pairs])),
