@@ -22,6 +22,7 @@ class Gait:
         elbow: bend of the elbows, radians.
         turnout: outward turn of the feet, radians.
         tempo: steps per second relative to normal.
+        spread: how far the arms hang off the hips, radians.
     """
 
     stride: float = 1.0
@@ -31,6 +32,7 @@ class Gait:
     elbow: float = 0.25
     turnout: float = 0.08
     tempo: float = 1.0
+    spread: float = 0.06
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,9 @@ class Sitting:
     phase: float = 0.1
 
 
-ACTIONS = ("walk", "stand", "phone")
+ACTIONS = ("walk", "run", "stand", "turn", "phone", "text", "wave", "pockets", "sit")
+STILL = ("stand", "turn", "sit")  # the feet stay where they are
+HOLDS = ("bag", "suitcase", "umbrella")
 
 
 def rotation(x: float = 0.0, y: float = 0.0, z: float = 0.0) -> np.ndarray:
@@ -62,10 +66,25 @@ def rotation(x: float = 0.0, y: float = 0.0, z: float = 0.0) -> np.ndarray:
     )
 
 
+def _about(axis: np.ndarray, angle: float) -> np.ndarray:
+    """3x3 rotation about a unit vector (3,)."""
+    x, y, z = axis
+    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+    return np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
+
+
 def flexion(angle: float) -> np.ndarray:
     """Swings a hanging limb forwards by `angle` radians."""
     return rotation(x=-angle)
 
+
+INWARD = 0.13  # the unposed legs stand apart
+# The unposed left arm: directions of upper arm and forearm, the elbow's hinge across both, and the angle between them
+UPPER = np.array([0.665, -0.004, -0.747]) / np.linalg.norm([0.665, -0.004, -0.747])
+FOREARM = np.array([0.509, -0.684, -0.522]) / np.linalg.norm([0.509, -0.684, -0.522])
+HINGE = np.cross(UPPER, FOREARM) / np.linalg.norm(np.cross(UPPER, FOREARM))
+REST_ELBOW = float(np.arccos(UPPER @ FOREARM))
+TWIST = -0.3  # turns palms to the thighs, at the elbow and again at the wrist
 
 # Degrees at 0, 10, ... 90 % of the cycle that begins with the heel strike: hip flexion, knee flexion,
 # ankle dorsiflexion.
@@ -87,41 +106,90 @@ def _leg(phase: float) -> tuple[float, float, float]:
     return float(hip), float(knee), float(ankle)
 
 
-def joint_rotations(gait: Gait, phase: float, action: str = "walk") -> dict[str, np.ndarray]:
+def joint_rotations(
+    gait: Gait, phase: float, action: str = "walk", holds: tuple[str, ...] = ()
+) -> dict[str, np.ndarray]:
     """Rotations for `bone_transforms`.
 
     Args:
         gait: the person's gait.
         phase: 0 to 1, one full cycle of two steps; 0 is the left heel strike.
         action: one of ACTIONS.
+        holds: what the hands hold: a bag in the left, a suitcase or an umbrella in the right.
     """
     if action not in ACTIONS:
         raise ValueError(f"action: got {action!r}, wanted one of {', '.join(ACTIONS)}")
-    amount = 0.06 if action == "stand" else gait.stride
+    run = action == "run"
+    amount = 0.05 if action in STILL else gait.stride * (1.25 if run else 1.0)
     t = 2 * np.pi * phase
     twist, lean = 0.10 * amount * np.cos(t), 0.02 * gait.sway * np.sin(t)
+    stoop = gait.stoop + (0.06 if run else 0.0)
     pose = {
         "pelvis": rotation(y=lean, z=-twist),
-        "spine_01": rotation(x=gait.stoop),
-        "spine_02": rotation(x=gait.stoop, y=-lean, z=twist),
-        "spine_03": rotation(x=gait.stoop, z=0.8 * twist),
-        "neck_01": rotation(x=-gait.stoop, z=-0.4 * twist),
-        "head": rotation(x=-gait.stoop, z=-0.4 * twist),
+        "spine_01": rotation(x=stoop),
+        "spine_02": rotation(x=stoop, y=-lean, z=twist),
+        "spine_03": rotation(x=stoop, z=0.8 * twist),
+        "neck_01": rotation(x=-stoop, z=-0.4 * twist),
+        "head": rotation(x=-stoop, z=-0.4 * twist),
     }
     for side, sign, shift in (("l", 1.0, 0.0), ("r", -1.0, 0.5)):
         hip, knee, ankle = _leg((phase + shift) % 1.0)
-        inward = 0.13 * sign  # the unposed legs stand apart
-        pose[f"thigh_{side}"] = flexion(hip * amount) @ rotation(y=inward, z=gait.turnout * sign)
+        if run:
+            hip, knee = hip + 0.15, knee + 0.25
+        pose[f"thigh_{side}"] = flexion(hip * amount) @ rotation(y=INWARD * sign, z=gait.turnout * sign)
         pose[f"calf_{side}"] = flexion(-knee * amount - 0.02)
-        pose[f"foot_{side}"] = rotation(y=-inward) @ flexion(ankle * amount)
-        swing = 0.03 - 0.38 * gait.arm_swing * amount * np.cos(2 * np.pi * (phase + shift))
-        pose[f"clavicle_{side}"] = rotation(y=0.06 * sign)
-        pose[f"upperarm_{side}"] = flexion(swing) @ rotation(y=0.58 * sign)
-        pose[f"lowerarm_{side}"] = flexion(gait.elbow + 0.35 * max(swing, 0.0) - 0.8)  # unposed: bent by about 0.8
-        for finger in ("index", "middle", "ring", "pinky"):
-            for k in (1, 2, 3):
-                pose[f"{finger}_0{k}_{side}"] = rotation(y=0.18 * sign)
-    if action == "phone":
-        pose["upperarm_r"] = flexion(0.35) @ rotation(y=-0.5)
-        pose["lowerarm_r"] = flexion(1.35) @ rotation(z=0.4)
+        pose[f"foot_{side}"] = rotation(y=-INWARD * sign) @ flexion(ankle * amount)
+        swing = -0.12 - (0.55 if run else 0.38) * gait.arm_swing * amount * np.cos(2 * np.pi * (phase + shift))
+        elbow = 1.45 if run else gait.elbow + 0.35 * max(swing, 0.0)
+        pose |= _arm(side, swing, elbow=elbow, spread=gait.spread)
+    if action == "sit":
+        for side, sign in (("l", 1.0), ("r", -1.0)):
+            pose[f"thigh_{side}"] = flexion(1.45) @ rotation(y=0.5 * INWARD * sign, z=gait.turnout * sign)
+            pose[f"calf_{side}"] = flexion(-1.42)
+            pose[f"foot_{side}"] = rotation(y=-0.5 * INWARD * sign)
+            pose |= _arm(side, 0.42, elbow=0.85, inward=0.35)
+    elif action == "turn":
+        pose["spine_02"] = pose["spine_02"] @ rotation(z=0.18)
+        pose["head"] = pose["head"] @ rotation(z=0.55)
+        pose["neck_01"] = pose["neck_01"] @ rotation(z=0.25)
+    elif action == "phone":
+        pose |= _arm("r", 0.95, elbow=2.50, inward=0.0, curl=0.9, spread=0.20)
+        pose["head"] = pose["head"] @ rotation(y=0.08)
+    elif action == "text":
+        pose |= _arm("r", 0.28, elbow=1.75, inward=0.45, curl=0.8)
+        pose["head"], pose["neck_01"] = pose["head"] @ rotation(x=0.28), pose["neck_01"] @ rotation(x=0.15)
+    elif action == "wave":
+        pose |= _arm("r", 0.25, elbow=1.95, inward=-1.35, curl=0.15, spread=0.95)
+    elif action == "pockets":
+        for side in "lr":
+            pose |= _arm(side, -0.34, elbow=0.80, inward=0.62, curl=0.6, spread=0.16)
+    if "bag" in holds:
+        pose |= _arm("l", 0.03, elbow=0.12, curl=1.2)
+    if "suitcase" in holds:
+        pose |= _arm("r", -0.30, elbow=0.10, curl=1.2)
+    if "umbrella" in holds:
+        pose |= _arm("r", 0.25, elbow=1.95, inward=0.10, curl=1.2)
     return pose
+
+
+def _arm(
+    side: str, swing: float, elbow: float, inward: float = 0.0, curl: float = 0.55, spread: float = 0.06
+) -> dict[str, np.ndarray]:
+    """An arm. Args: swing forwards; elbow bend; inward turn of the upper arm about itself; curl of the fingers;
+    spread sideways, all radians.
+    """
+    sign = 1.0 if side == "l" else -1.0
+
+    def about(axis: np.ndarray, angle: float) -> np.ndarray:
+        return _about(axis * [sign, 1, 1], angle * sign)
+
+    out = {
+        f"clavicle_{side}": rotation(y=0.06 * sign),
+        f"upperarm_{side}": flexion(swing) @ rotation(y=(0.60 - spread) * sign) @ rotation(z=-0.15 * sign),
+        f"lowerarm_{side}": about(UPPER, inward) @ about(HINGE, elbow - REST_ELBOW) @ about(FOREARM, TWIST),
+        f"hand_{side}": about(FOREARM, TWIST),
+    }
+    for finger in ("index", "middle", "ring", "pinky"):
+        for k in (1, 2, 3):
+            out[f"{finger}_0{k}_{side}"] = rotation(y=curl * (0.5 if k == 1 else 0.75) * sign)
+    return out

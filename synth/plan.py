@@ -18,12 +18,23 @@ from opengspr import UserError
 from scenes.places import FRAME, Place, camera_matrices, load_place
 from scenes.worlds import World
 from synth.develop import Traits
-from synth.motion import ACTIONS
+from synth.motion import STILL
 from synth.randomness import rng
 
 FPS = 25
 SPEED_M_S = 1.3
 CYCLE_M = 1.4  # of walking: two steps
+ACTIONS = {
+    "walk": 0.76,
+    "stand": 0.07,
+    "turn": 0.02,
+    "run": 0.02,
+    "phone": 0.04,
+    "text": 0.05,
+    "pockets": 0.03,
+    "wave": 0.01,
+}
+RUN = 2.0  # times as fast as walking
 APART_M = 0.75
 GAP_FRAMES = 40  # between two instants of a cast
 PAUSE_FRAMES = 5 * FPS  # between two casts
@@ -289,8 +300,8 @@ def _walks(world: World, place: Place, pids: tuple[int, ...], checks: list, seed
         route = np.array(place.routes[random.integers(len(place.routes))], float)
         route = route if random.random() < 0.5 else route[::-1]
         begin, pace, aside = random.random(), SPEED_M_S * random.normal(1, 0.12), random.normal(0, 0.35)
-        action = "walk" if random.random() < 0.85 else ACTIONS[random.integers(1, len(ACTIONS))]
-        speed = 0.0 if action == "stand" else float(pace)
+        action = str(random.choice([*ACTIONS], p=[*ACTIONS.values()]))
+        speed = 0.0 if action in STILL else float(pace * (RUN if action == "run" else 1.0))
         turn, phase = random.normal(0, 0.12), random.random()
         tries = np.arange(TRIES)
         begins, asides = begin + 0.037 * tries, aside + 0.5 * (tries % 3) * (-1.0) ** tries

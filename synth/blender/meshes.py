@@ -5,6 +5,8 @@ import numpy as np
 
 from synth.person.person import Person
 
+RELIEF_M = 0.012  # height of the whole range of a texture's relief
+
 
 def mesh_object(
     name: str,
@@ -37,33 +39,39 @@ def mesh_object(
 
 
 def image(name: str, picture: np.ndarray) -> bpy.types.Image:
-    """A packed sRGB image from (H, W, 3) uint8."""
-    height, width = picture.shape[:2]
-    made = bpy.data.images.new(name, width, height)
+    """A packed sRGB image from (H, W, 3) or (H, W, 4) uint8; a fourth channel is kept apart from the colour."""
+    height, width, channels = picture.shape
+    made = bpy.data.images.new(name, width, height, alpha=channels == 4)
+    made.alpha_mode = "CHANNEL_PACKED"
     rgba = np.ones((height, width, 4), np.float32)
-    rgba[..., :3] = picture[::-1] / np.float32(255)
+    np.multiply(picture[::-1], np.float32(1 / 255), out=rgba[..., :channels])
     made.pixels.foreach_set(rgba.ravel())
     made.update()
     return made
 
 
 def person_object(name: str, person: Person, vertices: np.ndarray) -> bpy.types.Object:
-    """A person as one object with one material: texture times vertex colour, roughness by vertex."""
+    """A person as one object with one material: texture times vertex colour, relief from the texture's fourth channel,
+    roughness by vertex.
+    """
     material = bpy.data.materials.new(name)
     material.use_nodes = True
     nodes, links = material.node_tree.nodes, material.node_tree.links
     shader = nodes["Principled BSDF"]
-    texture, colour, rough, product = (
-        nodes.new(f"ShaderNode{kind}") for kind in ("TexImage", "Attribute", "Attribute", "Mix")
+    texture, colour, rough, product, bump = (
+        nodes.new(f"ShaderNode{kind}") for kind in ("TexImage", "Attribute", "Attribute", "Mix", "Bump")
     )
     texture.image = image(name, person.atlas)
     colour.attribute_name, rough.attribute_name = "colour", "roughness"
     product.data_type, product.blend_type = "RGBA", "MULTIPLY"
     product.inputs["Factor"].default_value = 1.0
+    bump.inputs["Distance"].default_value, bump.inputs["Strength"].default_value = RELIEF_M, 1.0
     links.new(texture.outputs["Color"], product.inputs["A"])
     links.new(colour.outputs["Color"], product.inputs["B"])
     links.new(product.outputs["Result"], shader.inputs["Base Color"])
     links.new(rough.outputs["Fac"], shader.inputs["Roughness"])
+    links.new(texture.outputs["Alpha"], bump.inputs["Height"])
+    links.new(bump.outputs["Normal"], shader.inputs["Normal"])
     shader.inputs["Specular IOR Level"].default_value = 0.3
     item = mesh_object(name, vertices, person.faces, person.uv, material, smooth=True)
     tint = np.ones((len(vertices), 4), np.float32)

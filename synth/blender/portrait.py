@@ -13,8 +13,8 @@ from mathutils import Euler
 from synth.blender.meshes import move, person_object, remove
 from synth.blender.stage import forget, open_scene
 from synth.develop import tone
-from synth.motion import Gait, Sitting, joint_rotations
-from synth.person.person import build, pose
+from synth.motion import Sitting
+from synth.person.person import build, pose, stance
 
 TALL_M = 2.06  # what a picture shows from top to bottom
 AWAY_M = 9.0
@@ -31,7 +31,7 @@ def portraits(look: dict, sittings: list[Sitting], height: int) -> list[np.ndarr
     pictures = []
     with tempfile.TemporaryDirectory() as folder:
         for sitting in sittings:
-            vertices, _ = pose(person, joint_rotations(Gait(**look["gait"]), sitting.phase, sitting.action))
+            vertices, _ = pose(person, stance(look, sitting.action, sitting.phase))
             move(item, vertices)
             _aim(scene, math.radians(sitting.azimuth_deg))
             pictures.append(_picture(scene, Path(folder) / "portrait.exr"))

@@ -17,8 +17,7 @@ from synth.blender.stage import aim, forget, open_scene, set_up
 from synth.capture import Frame, Picture, Shot
 from synth.develop import develop, jpeg, png
 from synth.geometry import azimuth_deg, box_of
-from synth.motion import Gait, joint_rotations
-from synth.person.person import Person, build, pose
+from synth.person.person import Person, build, pose, stance
 from synth.plan import Camera, Instant, Quality, Unit, Walker
 from synth.randomness import rng
 from synth.truth import Matrices, Posed, Window, extent, frame_size, person_truth, whole_frame, window_round
@@ -150,7 +149,7 @@ def _change_cast(studio: Studio, people: dict, pids: list[int], looks: dict[int,
 
 
 def _posed(walker: Walker, instance: int, look: dict, person: Person, item: bpy.types.Object) -> Posed:
-    vertices, marks = pose(person, joint_rotations(Gait(**look["gait"]), walker.phase, walker.action))
+    vertices, marks = pose(person, stance(look, walker.action, walker.phase))
     posed = Posed(walker, person, _stand(vertices, walker), _stand(marks, walker), instance)
     move(item, posed.vertices)
     item.pass_index = instance

@@ -7,12 +7,14 @@ Lengths are metres and z points up, the person looks along -y (Blender's front v
 
 import gzip
 import importlib.util
+import io
 import json
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+from pyarrow import csv
 
 from opengspr import UserError
 
@@ -114,7 +116,15 @@ def _skin_weights(folder: Path, bones: tuple[str, ...], count: int) -> np.ndarra
 @lru_cache(maxsize=512)
 def target(name: str) -> tuple[np.ndarray, np.ndarray]:
     """A shape target: vertex indices (K,) and displacements (K, 3) in metres."""
-    text = gzip.decompress((data_folder() / "targets" / f"{name}.target.gz").read_bytes()).decode()
-    numbers = "\n".join(line for line in text.splitlines() if not line.startswith("#"))
-    rows = np.fromstring(numbers, sep=" ").reshape(-1, 4)
-    return rows[:, 0].astype(int), _to_metres(rows[:, 1:])
+    text = gzip.decompress((data_folder() / "targets" / f"{name}.target.gz").read_bytes())
+    start = max(text.rfind(b"#"), 0)
+    numbers = text[text.index(b"\n", start) + 1 :] if text[start : start + 1] == b"#" else text
+    if not numbers.strip():  # a corner of the shape space that needs no change
+        return np.zeros(0, int), np.zeros((0, 3))
+    table = csv.read_csv(
+        io.BytesIO(numbers),
+        read_options=csv.ReadOptions(column_names=["vertex", "x", "y", "z"], use_threads=False),
+        parse_options=csv.ParseOptions(delimiter=" "),
+    )
+    vertex, x, y, z = (column.to_numpy() for column in table.columns)
+    return vertex.astype(int), _to_metres(np.stack([x, y, z], axis=1).astype(float))

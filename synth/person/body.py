@@ -14,6 +14,30 @@ from synth.person.basemesh import base_mesh, target
 AGES = {"child": 10.0, "young": 25.0, "old": 80.0}
 LEVELS = {"min": 0.0, "average": 0.5, "max": 1.0}
 ORIGINS = ("african", "asian", "caucasian")
+DETAILS = {  # name: the targets of less and of more; a star stands for both sides
+    "nose width": ("nose/nose-scale-horiz-decr", "nose/nose-scale-horiz-incr"),
+    "nose length": ("nose/nose-scale-depth-decr", "nose/nose-scale-depth-incr"),
+    "nose hump": ("nose/nose-curve-concave", "nose/nose-hump-incr"),
+    "nose height": ("nose/nose-trans-down", "nose/nose-trans-up"),
+    "mouth width": ("mouth/mouth-scale-horiz-decr", "mouth/mouth-scale-horiz-incr"),
+    "lower lip": ("mouth/mouth-lowerlip-volume-decr", "mouth/mouth-lowerlip-volume-incr"),
+    "upper lip": ("mouth/mouth-upperlip-volume-decr", "mouth/mouth-upperlip-volume-incr"),
+    "chin height": ("chin/chin-height-decr", "chin/chin-height-incr"),
+    "chin width": ("chin/chin-width-decr", "chin/chin-width-incr"),
+    "jaw": ("chin/chin-prominent-decr", "chin/chin-prominent-incr"),
+    "cheek bones": ("cheek/*-cheek-bones-decr", "cheek/*-cheek-bones-incr"),
+    "cheeks": ("cheek/*-cheek-volume-decr", "cheek/*-cheek-volume-incr"),
+    "eyes": ("eyes/*-eye-scale-decr", "eyes/*-eye-scale-incr"),
+    "ears": ("ears/*-ear-wing-decr", "ears/*-ear-wing-incr"),
+    "face width": ("head/head-scale-horiz-decr", "head/head-scale-horiz-incr"),
+    "face fat": ("head/head-fat-decr", "head/head-fat-incr"),
+    "forehead": ("forehead/forehead-scale-vert-decr", "forehead/forehead-scale-vert-incr"),
+    "neck": ("neck/neck-scale-horiz-decr", "neck/neck-scale-horiz-incr"),
+    "shoulders": ("torso/measure-shoulder-dist-decr", "torso/measure-shoulder-dist-incr"),
+    "hips": ("hip/hip-scale-horiz-decr", "hip/hip-scale-horiz-incr"),
+    "belly": ("stomach/stomach-tone-incr", "stomach/stomach-tone-decr"),
+    "v shape": ("torso/torso-vshape-decr", "torso/torso-vshape-incr"),
+}
 
 
 @dataclass(frozen=True)
@@ -28,6 +52,7 @@ class Shape:
         stature: -1 short-limbed to 1 long-limbed build (MakeHuman's height target, before scaling).
         ideal: 0 to 1, weight of the "ideal proportions" target.
         origin: three non-negative weights of MakeHuman's face and build targets; a matter of shape only.
+        details: names of DETAILS and their amounts, -1 to 1.
     """
 
     male: float
@@ -38,6 +63,7 @@ class Shape:
     stature: float = 0.0
     ideal: float = 0.5
     origin: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    details: tuple[tuple[str, float], ...] = ()
 
 
 def _hat(value: float, knots: dict[str, float]) -> dict[str, float]:
@@ -73,6 +99,10 @@ def shape_vertices(shape: Shape) -> np.ndarray:
             add(f"macrodetails/universal-{build}", blend)
             add(f"macrodetails/height/{build}-{height}", blend * abs(shape.stature))
             add(f"macrodetails/proportions/{build}-idealproportions", blend * shape.ideal)
+    for detail, amount in shape.details:
+        less, more = DETAILS[detail]
+        for side in "lr" if "*" in more else "*":
+            add((more if amount >= 0 else less).replace("*", side), abs(amount))
     skin = vertices[: mesh.faces["body"].max() + 1]
     low, high = skin[:, 2].min(), skin[:, 2].max()
     vertices[:, 2] -= low

@@ -1,114 +1,83 @@
 """Identities: who exists in a world and what they wear.
 
 Every attribute comes from its own random stream, named by (seed, world, attribute, pid), so no attribute depends on
-another's draws and
-identity k never depends on how many people follow it. Clothes are drawn again when an earlier person looks too much
-alike.
+another's draws and identity k never depends on how many people follow it. Clothes are drawn again when an earlier
+person looks too much alike.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 
 from synth.motion import Gait
-from synth.person.textures import hex_colour, jitter
+from synth.person import wardrobe as w
+from synth.person.body import DETAILS
+from synth.person.colours import ciede2000, hex_colour, jitter, lab, to_hex
+from synth.person.wardrobe import WARDROBES, Wardrobe, Weights
 from synth.randomness import rng
 
-WARDROBES = {
-    "mixed": {
-        "tops": {"tshirt": 5, "polo": 2, "tank": 1, "longsleeve": 3, "shirt": 3, "hoodie": 3, "jacket": 3, "parka": 1},
-        "bottoms": {
-            "trousers": 4,
-            "jeans": 5,
-            "slim": 2,
-            "leggings": 1,
-            "shorts": 2,
-            "short shorts": 0.5,
-            "skirt": 1.5,
-            "midi skirt": 1,
-            "mini skirt": 0.5,
-        },
-        "shoes": {"trainers": 6, "leather": 2, "flats": 1, "boots": 1},
-        "hats": 0.12,
-        "bag": 0.25,
-        "bright": 0.35,
-    },
-    "summer": {
-        "tops": {"tshirt": 8, "polo": 2, "tank": 2, "shirt": 1, "longsleeve": 1},
-        "bottoms": {
-            "jeans": 3,
-            "trousers": 2,
-            "shorts": 5,
-            "short shorts": 1,
-            "skirt": 2,
-            "mini skirt": 1,
-            "midi skirt": 1,
-            "slim": 1,
-        },
-        "shoes": {"trainers": 7, "flats": 2, "leather": 1},
-        "hats": 0.08,
-        "bag": 0.3,
-        "bright": 0.5,
-    },
-    "winter": {
-        "tops": {"jacket": 5, "parka": 4, "hoodie": 3, "longsleeve": 1},
-        "bottoms": {"jeans": 5, "trousers": 4, "slim": 2, "leggings": 1, "midi skirt": 0.5},
-        "shoes": {"trainers": 4, "boots": 4, "leather": 2},
-        "hats": 0.3,
-        "bag": 0.3,
-        "bright": 0.2,
-    },
-}
-MUTED = (
-    "#141518 #1d2024 #24262b #2b2f38 #1b2438 #23304c #33405c #3d4656 #4a4d52 #63666b #7c7f84 #9a9da1 #b9bbbd #d7d7d5 "
-    "#e9e8e4 #efeee9 "
-    "#4b3a2c #6a513b #8c7455 #b09a78 #cbb996 #5b5f45 #3e4631 #5a2430 #3a1f2b"
-).split()
-BRIGHT = (
-    "#b3202c #d4452b #e07b22 #e7b928 #7fa334 #2f8a4c #2a8f8f #2f7fc0 "
-    "#2a52a8 #5b3f9c #a23b84 #d8748e #8fc1e0 #b9d7a8 #f0d9a0"
-).split()
-DENIM = "#1c2740 #27375a #38507a #5a7399 #8aa0bb #23252c".split()
-HAIR_COLOURS = {
-    "#17130f": 4,
-    "#2a1d14": 4,
-    "#46301f": 3,
-    "#6b4a2e": 2,
-    "#9c7546": 1,
-    "#c9a66b": 0.8,
-    "#7c3b20": 0.5,
-    "#8d8d8b": 0.8,
-    "#c4c3c0": 0.4,
-}
-EYES = "#2b1b10 #3a2817 #4a3a22 #3c4a38 #40586b".split()
-HAIRCUTS = {
-    "male": {"bald": 1, "buzz": 2, "short": 5, "side": 4, "curly": 2, "afro": 0.5, "shoulder": 0.4},
-    "female": {"short": 0.8, "curly": 1, "afro": 0.5, "bob": 3, "shoulder": 3, "long": 4, "bun": 3},
-}
+TRIES = 60
+ALIKE = 10.0  # CIEDE2000 below which two colours pass for the same
 
 
-class _Streams:
+class Streams:
     """Random choices of one person, a stream for each attribute."""
 
-    def __init__(self, seed: int, world: str, pid: int, attempt: int = 0):
-        self.key = (seed, world, pid, attempt)
+    def __init__(self, *key: object):
+        self.key = key
 
     def __call__(self, attribute: str) -> np.random.Generator:
-        seed, world, pid, attempt = self.key
-        return rng(seed, world, attribute, pid, attempt)
+        return rng(*self.key, attribute)
 
-    def pick(self, attribute: str, table: dict[str, float]) -> str:
+    def pick(self, attribute: str, table: Mapping[str, float]) -> str:
         names, weights = list(table), np.array(list(table.values()), float)
         return names[int(self(attribute).choice(len(names), p=weights / weights.sum()))]
 
-    def colour(self, attribute: str, bright: float) -> str:
+    def colour(self, attribute: str, *palettes: tuple[float, Weights]) -> str:
+        """A colour near one of a palette's; palettes with their shares."""
         random = self(attribute)
-        palette = BRIGHT if random.random() < bright else MUTED
-        return _hex(jitter(hex_colour(palette[random.integers(len(palette))]), random))
+        shares = np.array([share for share, _ in palettes])
+        _, palette = palettes[int(random.choice(len(palettes), p=shares / shares.sum()))]
+        weights = np.array(list(palette.values()))
+        base = list(palette)[int(random.choice(len(palette), p=weights / weights.sum()))]
+        return to_hex(jitter(hex_colour(base), random))
+
+    def yes(self, attribute: str, share: float) -> bool:
+        return bool(self(attribute).random() < share)
 
 
-def _hex(colour: np.ndarray) -> str:
-    return "#" + "".join(f"{round(255 * c):02x}" for c in np.clip(colour, 0, 1))
+class Crowd:
+    """Everybody so far, to be told apart from."""
+
+    def __init__(self) -> None:
+        self.outfits: dict[tuple, list[tuple[np.ndarray, np.ndarray]]] = {}
+
+    def has_one_like(self, clothes: dict) -> bool:
+        top, bottom = colours(clothes)
+        return any(
+            ciede2000(top, a) < ALIKE and ciede2000(bottom, b) < ALIKE for a, b in self.outfits.get(kinds(clothes), [])
+        )
+
+    def add(self, clothes: dict) -> None:
+        self.outfits.setdefault(kinds(clothes), []).append(colours(clothes))
+
+
+def kinds(look: dict) -> tuple:
+    """All by which outfits are told apart but their colours: garments, patterns, hair or hat, what is carried."""
+    worn = [(look[s]["kind"], look[s]["pattern"]) if look[s] else None for s in ("top", "outer", "bottom")]
+    return (
+        *worn,
+        look["hat"]["kind"] if look["hat"] else look["hair"]["kind"],
+        look["bag"]["kind"] if look["bag"] else "",
+    )
+
+
+def colours(look: dict) -> tuple[np.ndarray, np.ndarray]:
+    """L*a*b* of what is seen of the upper and the lower body."""
+    top = look["outer"] or look["top"]
+    bottom = look["bottom"] or look["top"]
+    return lab(hex_colour(top["colour"])), lab(hex_colour(bottom["colour"]))
 
 
 def identities(world: str, wardrobe: str, count: int, seed: int) -> Iterator[dict]:
@@ -118,19 +87,19 @@ def identities(world: str, wardrobe: str, count: int, seed: int) -> Iterator[dic
     """
     if wardrobe not in WARDROBES:
         raise ValueError(f"wardrobe: got {wardrobe!r}, wanted one of {', '.join(WARDROBES)}")
-    seen: list[dict] = []
+    crowd = Crowd()
     for pid in range(count):
-        body = _body(_Streams(seed, world, pid))
-        for attempt in range(40):
-            clothes = _clothes(_Streams(seed, world, pid, attempt), WARDROBES[wardrobe], body["sex"])
-            if not any(_alike(clothes, other) for other in seen):
+        body = _body(Streams(seed, world, pid))
+        for attempt in range(TRIES):
+            clothes = _clothes(Streams(seed, world, pid, attempt), WARDROBES[wardrobe], body)
+            if not crowd.has_one_like(clothes):
                 break
-        seen.append(clothes)
+        crowd.add(clothes)
         yield {"world": world, "pid": pid, **body, **clothes}
 
 
-def _body(draw: _Streams) -> dict:
-    sex = "male" if draw("sex").random() < 0.5 else "female"
+def _body(draw: Streams) -> dict:
+    sex = "male" if draw.yes("sex", 0.5) else "female"
     group = draw.pick("age_group", {"child": 0.06, "young": 0.37, "middle": 0.37, "old": 0.2})
     low, high = {"child": (10, 14), "young": (17, 30), "middle": (31, 55), "old": (56, 80)}[group]
     age = float(draw("age").uniform(low, high))
@@ -139,15 +108,17 @@ def _body(draw: _Streams) -> dict:
     if group == "child":
         height *= 0.79 + 0.045 * (age - 10)
     random = draw("build")
+    weight = float(np.clip(random.normal(0.53, 0.17), 0.10, 1.0))
     shape = {
-        "male": float(np.clip((0.88 if sex == "male" else 0.1) + random.normal(0, 0.06), 0, 1)),
+        "male": float(np.clip((0.92 if sex == "male" else 0.06) + random.normal(0, 0.05), 0, 1)),
         "age_years": age,
-        "muscle": float(np.clip(random.normal(0.52, 0.14), 0.1, 0.95)),
-        "weight": float(np.clip(random.normal(0.52, 0.17), 0.08, 1.0)),
+        "muscle": float(np.clip(random.normal(0.52 if sex == "male" else 0.45, 0.13), 0.1, 0.9)),
+        "weight": weight,
         "height_m": height,
         "stature": float(np.clip(random.normal(0, 0.3), -0.8, 0.8)),
         "ideal": float(random.uniform(0.2, 0.8)),
         "origin": [float(x) for x in random.dirichlet([0.7, 0.7, 0.7])],
+        "details": [[name, float(np.clip(draw(name).normal(0, 0.35), -0.9, 0.9))] for name in DETAILS],
     }
     random = draw("gait")
     gait = Gait(
@@ -158,74 +129,152 @@ def _body(draw: _Streams) -> dict:
         elbow=float(np.clip(random.normal(0.16, 0.12), 0.0, 0.6)),
         turnout=float(random.normal(0.09, 0.05)),
         tempo=float(random.normal(1.0, 0.08)),
+        spread=float(0.07 + 0.22 * max(0.0, weight - 0.4) + abs(random.normal(0, 0.03))),
     )
-    tone = int(draw("skin_tone").integers(1, 11))
+    random = draw("face")
     return {
         "sex": sex,
         "age_group": group,
-        "skin_tone": tone,
+        "skin_tone": int(draw("skin_tone").integers(1, 11)),
         "shape": shape,
         "gait": vars(gait),
-        "eyes": EYES[int(draw("eyes").integers(len(EYES)))],
+        "eyes": draw.pick("eyes", w.EYES),
+        "face": {
+            "flush": float(random.uniform(0, 0.6)),
+            "shade": float(random.uniform(0, 0.6)),
+            "lips": float(random.uniform(0.2, 0.6) if sex == "male" else random.uniform(0.3, 1.0)),
+            "brow": float(random.uniform(0, 1) + (0.5 if sex == "male" else -0.2)),
+            "brow_lift": float(random.normal(0, 0.5)),
+            "freckles": float(max(0.0, random.normal(0, 0.6))),
+            "stubble": float(random.uniform(0.1, 0.8))
+            if sex == "male" and group != "child" and random.random() < 0.55
+            else 0.0,
+        },
+        "hair_colour": draw.pick("grey", w.GREY_HAIR)
+        if draw.yes("greys", {"old": 0.75, "middle": 0.12}.get(group, 0.0))
+        else draw.pick("hair colour", w.HAIR_COLOURS),
     }
 
 
-def _clothes(draw: _Streams, wardrobe: dict, sex: str) -> dict:
-    bottoms = {
-        k: w
-        for k, w in wardrobe["bottoms"].items()
-        if sex == "female" or not ("skirt" in k or k in ("leggings", "short shorts"))
-    }
-    top, bottom = draw.pick("top", wardrobe["tops"]), draw.pick("bottom", bottoms)
-    patterns = {"plain": 8, "stripes": 1.4, "checks": 1, "blocks": 1, "print": 1.8, "camouflage": 0.2}
-    if top in ("jacket", "parka"):
-        patterns = {"plain": 4, "open": 3, "blocks": 1}
-    elif top == "shirt":
-        patterns = {"plain": 3, "checks": 3, "pinstripes": 2}
-    legs = {"plain": 9, "pinstripes": 0.4, "camouflage": 0.3, "checks": 0.4}
-    denim = bottom in ("jeans", "shorts") and (bottom == "jeans" or draw("denim").random() < 0.3)
-    jeans = draw("jeans")
-    hair = draw.pick("haircut", HAIRCUTS[sex])
-    hat = draw("hat").random() < wardrobe["hats"]
-    if hat:
-        hair = draw.pick("hat kind", {"cap": 1, "beanie": 1})
-    bag = draw("bag").random() < wardrobe["bag"]
+def _suits(kind: str, body: dict) -> float:
+    """Factor of a garment's weight for a person."""
+    if body["age_group"] == "child" and kind in w.NOT_FOR_CHILDREN:
+        return 0.0
+    if body["sex"] == "male":
+        return w.SHARE_OF_MEN.get(kind, 0.0 if kind in w.ONLY_WOMEN else 1.0)
+    return 1.0
+
+
+def _for(table: Weights, body: dict) -> Weights:
+    return {kind: weight * _suits(kind, body) for kind, weight in table.items() if weight * _suits(kind, body) > 0}
+
+
+def _garment(draw: Streams, slot: str, kind: str, bright: float) -> dict:
+    pattern = draw.pick(f"{slot} pattern", w.PATTERNS_OF[kind])
+    if kind == "leather jacket":
+        main = draw.colour(f"{slot} colour", (1, w.LEATHER))
+    elif pattern == "denim":
+        main = draw.colour(f"{slot} colour", (1, w.DENIM))
+    elif kind == "work vest":
+        main = draw.pick(f"{slot} colour", {"#d9e021": 2, "#f07f1d": 1})
+    else:
+        main = draw.colour(f"{slot} colour", (1 - bright, w.MUTED), (bright, w.BRIGHT))
     return {
-        "top": {
-            "kind": top,
-            "pattern": draw.pick("top pattern", patterns),
-            "colour": draw.colour("top colour", wardrobe["bright"]),
-            "second": draw.colour("top second", 0.5),
-        },
-        "bottom": {
-            "kind": bottom,
-            "pattern": "denim" if denim else draw.pick("bottom pattern", legs),
-            "colour": _hex(jitter(hex_colour(DENIM[jeans.integers(len(DENIM))]), jeans))
-            if denim
-            else draw.colour("bottom colour", 0.4 * wardrobe["bright"]),
-            "second": draw.colour("bottom second", 0.2),
-        },
-        "shoes": {
-            "kind": draw.pick("shoes", wardrobe["shoes"]),
-            "colour": draw.colour("shoe colour", 0.15),
-            "sole": draw.pick("sole", {"#e8e6e0": 3, "#1a1a1a": 3, "#8a6b4a": 1}),
-        },
-        "hair": {
-            "kind": hair,
-            "colour": draw.pick("hair colour", HAIR_COLOURS),
-            "cloth": draw.colour("hat colour", 0.4),
-        },
-        "bag": {"kind": "backpack", "colour": draw.colour("bag colour", 0.3)} if bag else None,
+        "kind": kind,
+        "pattern": pattern,
+        "colour": main,
+        "second": draw.colour(f"{slot} second", (0.55, w.MUTED), (0.45, w.BRIGHT)),
+        "third": draw.colour(f"{slot} third", (0.5, w.MUTED), (0.5, w.BRIGHT)),
+        "trim": draw.yes(f"{slot} trim", 0.3),
+        "folds": int(draw(f"{slot} folds").integers(1000)),
     }
 
 
-def _alike(a: dict, b: dict) -> bool:
-    """Whether two outfits could be taken for one another: same kinds, same patterns, close colours."""
-    if bool(a["bag"]) != bool(b["bag"]) or a["hair"]["kind"] != b["hair"]["kind"]:
-        return False
-    for slot in ("top", "bottom"):
-        if a[slot]["kind"] != b[slot]["kind"] or a[slot]["pattern"] != b[slot]["pattern"]:
-            return False
-        if np.linalg.norm(hex_colour(a[slot]["colour"]) - hex_colour(b[slot]["colour"])) > 0.15:
-            return False
-    return True
+def _clothes(draw: Streams, wardrobe: Wardrobe, body: dict) -> dict[str, Any]:
+    bright = wardrobe.bright + (0.15 if body["age_group"] == "child" else 0.0)
+    top = draw.pick("top", _for(wardrobe.tops, body))
+    dress = top in w.DRESSES
+    bottom = draw.pick("under dress", w.UNDER_DRESS) if dress else draw.pick("bottom", _for(wardrobe.bottoms, body))
+    outers = _for(wardrobe.outers, body)
+    if top == "hoodie":
+        outers = {kind: weight for kind, weight in outers.items() if kind not in ("zip hoodie", "blazer", "cardigan")}
+    outer = draw.pick("outer", outers)
+    tucked = (
+        not dress
+        and top not in ("hoodie", "sweater", "loose tshirt")
+        and draw.yes("tucked", wardrobe.tucked + 0.35 * ("skirt" in bottom))
+    )
+    if outer in ("blazer",) and top in ("shirt", "blouse"):
+        tucked = not dress
+    hair = draw.pick("haircut", _for(w.HAIRCUTS[body["sex"]], body))
+    if hair in ("bald", "receding") and body["age_group"] in ("child",):
+        hair = "short"
+    hat = draw.pick("hat", _for(wardrobe.hats, body))
+    if hat == "hood":  # their own hood
+        source = outer if outer in ("parka", "zip hoodie") else top if top == "hoodie" and not outer else ""
+        hat = hat if source else ""
+    clothes: dict[str, Any] = {
+        "top": _garment(draw, "top", top, bright),
+        "outer": _garment(draw, "outer", outer, 0.7 * bright) if outer else None,
+        "bottom": _garment(draw, "bottom", bottom, (0.25 if "skirt" not in bottom else 0.8) * bright)
+        if bottom
+        else None,
+        "tucked": tucked,
+        "belt": draw.colour("belt colour", (1, w.LEATHER))
+        if tucked and bottom in ("trousers", "jeans", "slim jeans", "shorts", "wide trousers") and draw.yes("belt", 0.7)
+        else None,
+        "hair": {"kind": hair, "colour": body["hair_colour"], "variant": int(draw("hair variant").integers(8))},
+        "beard": {"length_m": float(draw("beard length").uniform(0.004, 0.014))}
+        if body["face"]["stubble"] > 0 and draw.yes("beard", 0.35)
+        else None,
+        "glasses": _glasses(draw, body),
+        "mask": {"colour": draw.pick("mask colour", {"#e9edf0": 3, "#8fb9d6": 3, "#1b1b1d": 3, "#6d7076": 1})}
+        if draw.yes("mask", wardrobe.mask)
+        else None,
+        "umbrella": None,
+    }
+    kind = draw.pick("shoes", _for(wardrobe.shoes, body))
+    palette = w.LEATHER if kind in ("leather shoes", "loafers", "boots", "high boots", "sandals") else w.SHOE_COLOURS
+    clothes["shoes"] = {
+        "kind": kind,
+        "colour": draw.colour("shoe colour", (1, palette)),
+        "second": draw.colour("shoe second", (0.6, w.SHOE_COLOURS), (0.4, w.BRIGHT)),
+        "sole": draw.pick("sole", w.SOLES if palette is w.SHOE_COLOURS else {"#161311": 3, "#3b281a": 1}),
+        "trim": draw.yes("shoe trim", 0.5),
+        "stripes": int(draw("shoe stripes").integers(0, 4)),
+        "pale_laces": draw.yes("laces", 0.55),
+    }
+    clothes["hat"] = None
+    if hat:
+        colour = draw.colour("hat colour", (0.7, w.MUTED), (0.3, w.BRIGHT))
+        if hat == "hood":
+            colour = (clothes["outer"] or clothes["top"])["colour"]
+        clothes["hat"] = {
+            "kind": hat,
+            "colour": colour,
+            "second": draw.colour("hat second", (1, w.BRIGHT)),
+            "trim": draw.yes("hat trim", 0.3),
+        }
+    bag = draw.pick("bag", _for(wardrobe.bags, body))
+    clothes["bag"] = None
+    if bag:
+        clothes["bag"] = {
+            "kind": bag,
+            "colour": draw.colour("bag colour", (0.75, w.MUTED), (0.25, w.BRIGHT))
+            if bag in ("backpack", "suitcase")
+            else draw.colour("bag colour", (0.5, w.LEATHER), (0.35, w.MUTED), (0.15, w.BRIGHT)),
+            "second": draw.colour("bag second", (0.7, w.MUTED), (0.3, w.BRIGHT)),
+            "trim": draw.yes("bag trim", 0.4),
+            "large": draw.yes("bag large", 0.5),
+        }
+    return clothes
+
+
+def _glasses(draw: Streams, body: dict) -> dict | None:
+    share = {"child": 0.08, "young": 0.2, "middle": 0.25, "old": 0.45}[body["age_group"]]
+    if not draw.yes("glasses", share):
+        return None
+    return {
+        "colour": draw.pick("glasses colour", {"#141414": 5, "#4a3220": 2, "#8b8b8d": 2}),
+        "dark": draw.yes("sunglasses", 0.2),
+    }

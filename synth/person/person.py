@@ -1,4 +1,4 @@
-"""A person to be rendered: one mesh of skin, garments, shoes and hair in terms of the base mesh, with its texture.
+"""A person to be rendered: one mesh of skin, garments, shoes, hair and what is carried, with its texture.
 
 `build(look)` takes the resolved look (see `identity`) and never samples; `pose(person, rotations)` takes 5-10 ms.
 """
@@ -8,18 +8,32 @@ from typing import Any
 
 import numpy as np
 
-from synth.motion import rotation
-from synth.person import garments, textures
+from synth.motion import Gait, joint_rotations
+from synth.person import details, shoes
 from synth.person.basemesh import base_mesh
 from synth.person.body import Shape, bone_transforms, joints, shape_vertices, skin
-from synth.person.pieces import Piece, normals, smooth, template, whole
+from synth.person.garments import BOTTOMS, OUTERS, TOPS, Garment
+from synth.person.hair import HAIR, HATS, hair_parts, hairline, paint_hair
+from synth.person.head import eyes, face_places, paint_face, skin_part
+from synth.person.parts import Part
+from synth.person.props import BAGS, Carried, paint_bag, umbrella
+from synth.person.tailor import Hull, sew
+from synth.person.textures import LEG_M, SLEEVE_M, TRUNK_M, Atlas, canvas, crease, weave
 from synth.randomness import rng
 
-MONK = "#f6ede4 #f3e7db #f7ead0 #eadaba #d7bd96 #a07e56 #825c43 #604134 #3a312a #292420".split()
 KEYPOINTS = (
     "nose left_eye right_eye left_ear right_ear left_shoulder right_shoulder left_elbow right_elbow left_wrist "
     "right_wrist left_hip right_hip left_knee right_knee left_ankle right_ankle"
 ).split()
+TABLES: dict[str, dict[str, Any]] = {
+    "top": TOPS,
+    "bottom": BOTTOMS,
+    "outer": OUTERS,
+    "shoes": shoes.SHOES,
+    "hair": HAIR,
+    "hat": HATS,
+    "bag": BAGS,
+}
 
 
 @dataclass(frozen=True)
@@ -29,8 +43,12 @@ class Person:
     Attributes:
         vertices: (N, 3) unposed, metres. weights: (N, B). faces: (F, 3).
         uv: (F, 3, 2) corners in the atlas. colour: (N, 3) linear, multiplies the texture. roughness: (N,).
-        atlas: (S, S, 3) uint8 sRGB. heads: (B, 3) bone heads. marks: (17, 3) COCO keypoints unposed; mark_weights:
-            (17, B).
+        atlas: (S, S, 4) uint8, sRGB and relief. heads: (B, 3) bone heads. marks: (17, 3) COCO keypoints unposed;
+            mark_weights: (17, B).
+        layer: (N,) 0 skin, garments from 1 outwards, hair and props above. covered: (N,) by an outer garment.
+        hanging: vertices of skirts and coat tails, kept off the legs; leg_radii: (2,) of thigh and calf.
+        plumb: (first, end, bone, on ground) of what hangs from a bone without turning with it.
+        drop_m: height of the foot's sole above the ground.
     """
 
     vertices: np.ndarray
@@ -43,29 +61,32 @@ class Person:
     heads: np.ndarray
     marks: np.ndarray
     mark_weights: np.ndarray
-
-
-@dataclass
-class _Part:
-    vertices: np.ndarray
-    weights: np.ndarray
-    faces: np.ndarray
-    uv: np.ndarray
-    colour: np.ndarray
-    roughness: float
-
-
-def _part(
-    piece: Piece, vertices: np.ndarray, colour: np.ndarray, roughness: float, uv: np.ndarray | None = None
-) -> _Part:
-    if uv is None:
-        uv = np.broadcast_to(textures.tile_uv("white", np.array(0.5), np.array(0.5)), (*piece.faces.shape, 2))
-    colour = np.broadcast_to(textures.linear(colour), (len(vertices), 3))
-    return _Part(vertices, piece.of(base_mesh().weights), piece.faces, uv, colour, roughness)
+    layer: np.ndarray
+    covered: np.ndarray
+    hanging: np.ndarray
+    leg_radii: np.ndarray
+    plumb: tuple[tuple[int, int, int, bool], ...]
+    drop_m: float
 
 
 def shape_of(look: dict) -> Shape:
     return Shape(**{**look["shape"], "origin": tuple(look["shape"]["origin"])})
+
+
+def record(slot: str, look: dict) -> Any:
+    """The record that a look names in a slot, or None. Raises ValueError for one that does not exist."""
+    if look.get(slot) is None:
+        return None
+    kind = look[slot]["kind"]
+    if kind not in TABLES[slot]:
+        raise ValueError(f"{slot}: got {kind!r}, wanted one of {', '.join(TABLES[slot])}")
+    return TABLES[slot][kind]
+
+
+def worn(look: dict) -> list[tuple[str, Garment]]:
+    """The slots of the garments, from the innermost to the outermost, and their records."""
+    order = ("top", "bottom", "outer") if look["tucked"] else ("bottom", "top", "outer")
+    return [(slot, garment) for slot in order if (garment := record(slot, look)) is not None]
 
 
 def build(look: dict) -> Person:
@@ -73,36 +94,86 @@ def build(look: dict) -> Person:
     random = rng("build", look["world"], look["pid"])
     noise = random.uniform(0, 2 * np.pi, 3)
     body = shape_vertices(shape_of(look))
-    top, bottom, shoe = (_record(kind, look) for kind in ("top", "bottom", "shoes"))
-    hair = _record("hair", look)
-    parts = [_skin(look, garments.skin_piece(top, bottom, shoe), body)]
-    piece = garments.top_piece(top)
-    parts.append(
-        _part(piece, garments.shape_top(top, piece, body, noise), np.ones(3), top.roughness, _top_uv(piece, top))
-    )
-    piece = garments.bottom_piece(bottom, top.hem_m + 0.06)
-    parts.append(
-        _part(piece, garments.shape_bottom(bottom, piece, body, noise), np.ones(3), bottom.roughness, _bottom_uv(piece))
-    )
-    upper, sole = garments.shoe_piece(shoe, False), garments.shoe_piece(shoe, True)
-    uppers, soles = garments.shape_shoe(shoe, upper, sole, body)
-    parts.append(_part(upper, uppers, textures.hex_colour(look["shoes"]["colour"]), shoe.roughness))
-    parts.append(_part(sole, soles, textures.hex_colour(look["shoes"]["sole"]), 0.8))
-    parts += [*_eyes(look, body), *_hair(hair, look, body, noise), *_bag(look, body)]
-    starts = np.cumsum([0] + [len(p.vertices) for p in parts])
+    known = {slot: record(slot, look) for slot in TABLES}
+    parts, carried, hull = _dressed(look, body, noise)
+    parts += hair_parts(look, body, hull.at, noise)
+    if known["bag"] is not None:
+        more, hung = known["bag"](look["bag"], hull)
+        parts, carried = parts + more, carried + hung
+    if look["umbrella"]:
+        carried += umbrella(look["umbrella"])
+    return _assemble(look, body, parts, carried, shoes.drop_m(known["shoes"]), _atlas(look, random))
+
+
+def _dressed(look: dict, body: np.ndarray, noise: np.ndarray) -> tuple[list[Part], list[Carried], Hull]:
+    garments, shoe = worn(look), record("shoes", look)
+    records = tuple(garment for _, garment in garments)
+    parts = [skin_part(look, body, records, shoe), *eyes(look, body)]
+    hull = Hull(body)
+    legs = hull.at
+    for k, (slot, garment) in enumerate(garments):
+        parts += sew(garment, hull, slot, k + 1, records[k + 1 :], noise)
+        if garment.hem_m < 0.2 and garment.leg_m < 0.07:  # shafts go over tight trousers
+            legs = hull.at
+    lowest = min((garment.hem_m for garment in records if garment.leg_m >= 0.07), default=9.0)
+    shaft_top = float(hull.height(min(shoe.shaft_m or 0.0, lowest + 0.04))) if shoe.shaft_m else 0.0
+    parts += shoes.shoe_parts(look["shoes"], shoe, body, legs, shaft_top)
+    return parts, [], hull
+
+
+def _assemble(
+    look: dict, body: np.ndarray, parts: list[Part], carried: list[Carried], drop_m: float, atlas: np.ndarray
+) -> Person:
+    mesh = base_mesh()
+    every = parts + [item.part for item in carried]
+    starts = np.cumsum([0] + [len(part.vertices) for part in every])
+    hanging = [
+        np.arange(start, start + len(part.vertices)) for part, start in zip(every, starts, strict=False) if part.hangs
+    ]
     marks, mark_weights = _keypoints(body)
+    plumb = tuple(
+        (int(start), int(start + len(item.part.vertices)), mesh.bone(item.bone), item.on_ground)
+        for item, start in zip(carried, starts[len(parts) :], strict=False)
+    )
+    covered = [np.zeros(len(p.vertices), bool) if p.covered is None else p.covered for p in every]
     return Person(
-        vertices=np.concatenate([p.vertices for p in parts]),
-        weights=np.concatenate([p.weights for p in parts]).astype(np.float32),
-        faces=np.concatenate([p.faces + s for p, s in zip(parts, starts, strict=False)]),
-        uv=np.concatenate([p.uv for p in parts]),
-        colour=np.concatenate([p.colour for p in parts]),
-        roughness=np.concatenate([np.full(len(p.vertices), p.roughness) for p in parts]),
-        atlas=textures.atlas(look, random),
+        vertices=np.concatenate([p.vertices for p in every]),
+        weights=np.concatenate([p.weights for p in every]).astype(np.float32),
+        faces=np.concatenate([p.faces + start for p, start in zip(every, starts, strict=False)]),
+        uv=np.concatenate([p.uv for p in every]),
+        colour=np.concatenate([p.colour for p in every]),
+        roughness=np.concatenate([np.full(len(p.vertices), p.roughness) for p in every]),
+        atlas=atlas,
         heads=joints(body),
         marks=marks,
         mark_weights=mark_weights,
+        layer=np.concatenate([np.full(len(p.vertices), p.layer) for p in every]),
+        covered=np.concatenate(covered),
+        hanging=np.concatenate(hanging) if hanging else np.array([], int),
+        leg_radii=_leg_radii(body),
+        plumb=plumb,
+        drop_m=drop_m,
     )
+
+
+def _leg_radii(body: np.ndarray) -> np.ndarray:
+    mesh, heads = base_mesh(), joints(body)
+    skin_ = body[: mesh.faces["body"].max() + 1]
+    hip, knee, ankle = (heads[mesh.bone(f"{bone}_l")] for bone in ("thigh", "calf", "foot"))
+    out = []
+    for upper, lower in ((hip, knee), (knee, ankle)):
+        middle = (upper + lower) / 2
+        near = skin_[
+            (np.abs(skin_[:, 2] - middle[2]) < 0.02) & (skin_[:, 0] > 0) & (np.abs(skin_[:, 0] - middle[0]) < 0.14)
+        ]
+        out.append(np.percentile(np.linalg.norm((near - middle)[:, :2], axis=1), 90))
+    return np.array(out)
+
+
+def stance(look: dict, action: str, phase: float) -> dict[str, np.ndarray]:
+    """The joint rotations of a person in an action, with their own gait and what they carry."""
+    holds = {"handbag": ("bag",), "suitcase": ("suitcase",)}.get(look["bag"]["kind"], ()) if look["bag"] else ()
+    return joint_rotations(Gait(**look["gait"]), phase, action, (*holds, *(("umbrella",) if look["umbrella"] else ())))
 
 
 def pose(person: Person, rotations: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -110,165 +181,87 @@ def pose(person: Person, rotations: dict[str, np.ndarray]) -> tuple[np.ndarray, 
     transforms = bone_transforms(person.heads, rotations)
     vertices = skin(person.vertices, person.weights, transforms)
     marks = skin(person.marks, person.mark_weights, transforms)
-    ground = np.array([0.0, 0.0, vertices[:, 2].min()])
+    placed = np.einsum("bij,bj->bi", transforms[:, :, :3], person.heads) + transforms[:, :, 3]
+    if len(person.hanging):
+        vertices[person.hanging] = _off_the_legs(vertices[person.hanging], placed, person.leg_radii)
+    still = np.ones(len(vertices), bool)
+    for first, end, _, _ in person.plumb:
+        still[first:end] = False
+    ground = np.array([0.0, 0.0, vertices[still, 2].min()])
+    for first, end, bone, on_ground in person.plumb:
+        vertices[first:end] = person.vertices[first:end] + (
+            placed[bone] * [1, 1, 0] + ground if on_ground else placed[bone]
+        )
     return vertices - ground, marks - ground
 
 
-TABLES: dict[str, dict[str, Any]] = {
-    "top": garments.TOPS,
-    "bottom": garments.BOTTOMS,
-    "shoes": garments.SHOES,
-    "hair": garments.HAIR,
-}
-
-
-def _record(slot: str, look: dict) -> Any:
-    """The garment record that a look names."""
-    kind = look[slot]["kind"]
-    if kind not in TABLES[slot]:
-        raise ValueError(f"{slot}: got {kind!r}, wanted one of {', '.join(TABLES[slot])}")
-    return TABLES[slot][kind]
-
-
-def _around(x: np.ndarray, y: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """Angle round the body as u in 0..1 per corner (F, 3): the back seam at 0 and 1, the front at 0.5; faces at the
-    seam run over.
-    """
-    u = (np.arctan2(x, -y) / (2 * np.pi) + 0.5)[faces]
-    far = u - u[:, :1]
-    return u - np.round(far)
-
-
-def _top_uv(piece: Piece, top: garments.Top) -> np.ndarray:
-    t = template()
-    # on the template as smooth as the cloth itself, else straight lines of the pattern turn jagged
-    x, y, z = smooth(piece.of(t.positions), piece.faces, top.bulk).T
-    body = textures.tile_uv(
-        "body", _around(x, y + 0.01, piece.faces), ((z - top.hem_m) / (1.47 - top.hem_m))[piece.faces]
-    )
-    arm = piece.of(t.arm)
-    elbow = base_mesh().vertices[base_mesh().joints].mean(1)[base_mesh().bone("lowerarm_l")]
-    round_arm = _around(z - 1.166, y - elbow[1] + 0.0, piece.faces)
-    sleeve = textures.tile_uv("sleeve", round_arm, 1 - (arm / 2.1)[piece.faces])
-    on_arm = (piece.of(t.on_arm) > 0.5)[piece.faces].all(1)
-    return np.where(on_arm[:, None, None], sleeve, body)
-
-
-def _bottom_uv(piece: Piece) -> np.ndarray:
-    x, y, z = smooth(piece.of(template().positions), piece.faces, 3).T
-    return textures.tile_uv("legs", _around(x, y + 0.01, piece.faces), (z / garments.WAIST_M)[piece.faces])
-
-
-def _skin(look: dict, piece: Piece, body: np.ndarray) -> _Part:
-    tone = textures.hex_colour(MONK[look["skin_tone"] - 1])
-    part = _part(piece, piece.of(body), tone, 0.55)
-    # a swatch shows skin as it looks when lit: its albedo is lower and warmer in the light, higher in the dark
-    part.colour = np.array([0.045, 0.028, 0.02]) + 0.66 * part.colour * [1.0, 0.88, 0.8]
-    x, y, z = piece.of(template().positions).T
-    lips = np.exp(-(((z - 1.527) / 0.007) ** 2) - (x / 0.022) ** 4) * (y < -0.11)
-    flush = np.exp(-(((z - 1.56) / 0.02) ** 2) - ((np.abs(x) - 0.035) / 0.015) ** 2) * (y < -0.08)
-    brows = np.exp(-(((z - 1.617 - 0.15 * np.abs(x)) / 0.0055) ** 2) - ((np.abs(x) - 0.03) / 0.018) ** 4) * (y < -0.1)
-    red = textures.linear(np.array([0.72, 0.36, 0.34]))
-    colour = part.colour * (1 - 0.15 * flush[:, None] * [0.2, 1, 1])
-    colour = colour + 0.55 * lips[:, None] * (red * part.colour**0.4 - colour)
-    dark = textures.linear(textures.hex_colour(look["hair"]["colour"])) * 0.8
-    part.colour = np.clip(colour + 0.85 * brows[:, None] * (dark - colour), 0, 1)
-    return part
-
-
-def _eyes(look: dict, body: np.ndarray) -> list[_Part]:
-    parts = []
+def _off_the_legs(vertices: np.ndarray, placed: np.ndarray, radii: np.ndarray) -> np.ndarray:
+    """Pushes hanging cloth (K, 3) sideways out of the legs."""
+    mesh = base_mesh()
+    out = vertices.copy()
     for side in "lr":
-        piece = whole(f"helper-{side}-eye")
-        vertices = piece.of(body)
-        part = _part(piece, vertices, np.array([0.9, 0.88, 0.86]), 0.2)
-        front = vertices[:, 1].min()
-        away = np.linalg.norm((vertices - vertices.mean(0))[:, [0, 2]], axis=1)
-        iris = (away < 0.0075) & (vertices[:, 1] < front + 0.008)
-        part.colour = np.where(iris[:, None], textures.linear(textures.hex_colour(look["eyes"])), part.colour)
-        parts.append(part)
-    return parts
+        chain = placed[[mesh.bone(f"{bone}_{side}") for bone in ("thigh", "calf", "foot")]]
+        for (a, b), radius in zip(((chain[0], chain[1]), (chain[1], chain[2])), radii, strict=True):
+            t = np.clip(((out - a) @ (b - a)) / ((b - a) @ (b - a)), 0, 1)
+            away = (out - a - t[:, None] * (b - a))[:, :2]
+            distance = np.linalg.norm(away, axis=1) + 1e-9
+            short = np.maximum(radius + 0.018 - distance, 0) * (t > 0.05)
+            out[:, :2] += away / distance[:, None] * short[:, None]
+    return out
 
 
-def _hair(hair: garments.Hair | None, look: dict, body: np.ndarray, noise: np.ndarray) -> list[_Part]:
-    if hair is None:
-        return []
-    colour = textures.hex_colour(look["hair"]["cloth" if hair.cloth else "colour"])
-    piece = garments.scalp_piece(hair)
-    parts = [_part(piece, garments.shape_hair(hair, piece, body, noise), colour, 0.9 if hair.cloth else 0.5)]
-    if hair.length_m is not None:
-        curtain = garments.curtain_piece(hair.length_m)
-        vertices, centre = curtain.of(body), parts[0].vertices.mean(0)
-        for turn, stand in (
-            (0.0, 0.006),
-            (0.13, 0.003),
-            (-0.13, 0.0),
-        ):  # layers close the gaps between the helper's strips
-            layer = (vertices - centre) @ rotation(z=turn).T + centre + normals(vertices, curtain.faces) * stand
-            parts.append(_part(curtain, layer, colour, 0.5))
-    if hair.bun_m:
-        top = parts[0].vertices
-        back = top[top[:, 1].argmax()] + np.array([0, 0.6 * hair.bun_m, 0.02])
-        parts.append(_ball(back, hair.bun_m, colour))
-    if not hair.cloth:  # strands: darker and lighter streaks running down
-        for part in parts:
-            angle = np.arctan2(part.vertices[:, 0], part.vertices[:, 1])
-            streak = 1 + 0.22 * np.sin(41 * angle + noise[0]) * np.sin(17 * angle + noise[1])
-            part.colour = part.colour * streak[:, None]
-    return parts
-
-
-def _ball(centre: np.ndarray, radius: float, colour: np.ndarray) -> _Part:
-    theta, phi = np.meshgrid(np.linspace(0, np.pi, 9), np.linspace(0, 2 * np.pi, 13), indexing="ij")
-    points = np.stack([np.sin(theta) * np.cos(phi), np.sin(theta) * np.sin(phi), np.cos(theta)], -1).reshape(-1, 3)
-    return _solid(centre + radius * points, _grid_faces(9, 13), "head", colour, 0.6)
-
-
-def _grid_faces(rows: int, columns: int) -> np.ndarray:
-    k = (np.arange(rows - 1)[:, None] * columns + np.arange(columns - 1)).ravel()
-    return np.concatenate([np.stack([k, k + columns, k + 1], 1), np.stack([k + 1, k + columns, k + columns + 1], 1)])
-
-
-def _solid(vertices: np.ndarray, faces: np.ndarray, bone: str, colour: np.ndarray, roughness: float) -> _Part:
-    weights = np.zeros((len(vertices), len(base_mesh().bones)))
-    weights[:, base_mesh().bone(bone)] = 1
-    uv = np.broadcast_to(textures.tile_uv("white", np.array(0.5), np.array(0.5)), (*faces.shape, 2))
-    return _Part(vertices, weights, faces, uv, np.broadcast_to(textures.linear(colour), (len(vertices), 3)), roughness)
-
-
-def _bag(look: dict, body: np.ndarray) -> list[_Part]:
-    """A backpack, or nothing; its straps are painted on the top (see `textures.atlas`)."""
-    if not look.get("bag"):
-        return []
-    colour = textures.hex_colour(look["bag"]["colour"])
-    skin_ = body[np.unique(base_mesh().faces["helper-tights"])]
-    chest = joints(body)[base_mesh().bone("spine_03")]
-    top = joints(body)[base_mesh().bone("neck_01")][2] - 0.05
-    slab = skin_[(skin_[:, 2] > chest[2] - 0.05) & (skin_[:, 2] < top) & (np.abs(skin_[:, 0]) < 0.12)]
-    back = slab[:, 1].max() + 0.01
-    theta, phi = np.meshgrid(np.linspace(0, np.pi, 11), np.linspace(0, 2 * np.pi, 17), indexing="ij")
-
-    def puff(value: np.ndarray) -> np.ndarray:
-        return np.sign(value) * np.abs(value) ** 0.45
-
-    pack = np.stack(
-        [puff(np.sin(theta) * np.cos(phi)) * 0.14, puff(np.sin(theta) * np.sin(phi)) * 0.07, puff(np.cos(theta)) * 0.2],
-        -1,
-    )
-    middle = np.array([0, back + 0.06, (top + chest[2]) / 2 - 0.03])
-    parts = [_solid(pack.reshape(-1, 3) + middle, _grid_faces(11, 17), "spine_03", colour, 0.7)]
-    return parts
+def _atlas(look: dict, random: np.random.Generator) -> np.ndarray:
+    """The texture of a look, (SIZE, SIZE, 4) uint8."""
+    atlas = Atlas()
+    for slot, garment in worn(look):
+        mine = look[slot]
+        variant = int(mine["folds"])
+        if garment.neck_m is not None:
+            low = min(garment.hem_m, garment.skirt_m or 9.0) - 0.02
+            c = canvas(slot, TRUNK_M, low, 1.54)
+            weave(c, mine, random, TRUNK_M, True)
+            details.sew_on(c, mine, garment.hem_m)
+            crease(c, garment.folds, "trunk", variant, TRUNK_M)
+            atlas.put(slot, c)
+            if garment.sleeve_m is not None and garment.sleeve_m > 0:
+                c = canvas(f"{slot} sleeve", SLEEVE_M, 0.5, 0.0)
+                weave(c, mine, random, SLEEVE_M, False)
+                details.sew_on_sleeve(c, mine, garment.sleeve_m, garment.cinch)
+                crease(c, garment.folds, "sleeve", variant, SLEEVE_M)
+                atlas.put(f"{slot} sleeve", c)
+        else:
+            assert garment.waist_m is not None
+            width = TRUNK_M if garment.skirt_m is not None else LEG_M
+            c = canvas(slot, width, 0.0, 1.06)
+            weave(c, mine, random, width, False)
+            details.sew_on_legs(c, mine, garment.waist_m, look["belt"])
+            crease(c, garment.folds, "leg", variant, width)
+            atlas.put(slot, c)
+    hair = record("hair", look)
+    line = None
+    if hair is not None:
+        line = np.clip(hairline(hair, face_places()) / 0.006, 0, 1)
+    atlas.put("face", paint_face(look, line))
+    atlas.put("hair", paint_hair(hair, look["hair"]["variant"]))
+    atlas.put("shoes", shoes.paint_shoes(look["shoes"], record("shoes", look)))
+    if look["bag"]:
+        atlas.put("bag", paint_bag(look["bag"]))
+    if look["hat"]:
+        c = canvas("hat", 0.6, 0.0, 1.0)
+        details.sew_on_hat(c, look["hat"])
+        atlas.put("hat", c)
+    return atlas.pixels
 
 
 def _keypoints(body: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     mesh = base_mesh()
-    heads, eyes = joints(body), {s: body[np.unique(mesh.faces[f"helper-{s}-eye"])].mean(0) for s in "lr"}
+    heads, eyes_ = joints(body), {s: body[np.unique(mesh.faces[f"helper-{s}-eye"])].mean(0) for s in "lr"}
     skin_ = body[: mesh.faces["body"].max() + 1]
     face = skin_[
-        (skin_[:, 2] > eyes["l"][2] - 0.06) & (skin_[:, 2] < eyes["l"][2] - 0.01) & (np.abs(skin_[:, 0]) < 0.01)
+        (skin_[:, 2] > eyes_["l"][2] - 0.06) & (skin_[:, 2] < eyes_["l"][2] - 0.01) & (np.abs(skin_[:, 0]) < 0.01)
     ]
-    side = skin_[np.abs(skin_[:, 2] - eyes["l"][2] + 0.01) < 0.02]
-    points = [face[face[:, 1].argmin()], eyes["l"], eyes["r"], side[side[:, 0].argmax()], side[side[:, 0].argmin()]]
+    side = skin_[np.abs(skin_[:, 2] - eyes_["l"][2] + 0.01) < 0.02]
+    points = [face[face[:, 1].argmin()], eyes_["l"], eyes_["r"], side[side[:, 0].argmax()], side[side[:, 0].argmin()]]
     bones = ["head"] * 5
     for bone in ("upperarm", "lowerarm", "hand", "thigh", "calf", "foot"):
         for s in "lr":

@@ -1,9 +1,9 @@
 """Pieces of a person cut out of the base mesh.
 
 A piece is geometry written in terms of the base mesh: each of its vertices is a weighted mean of base vertices (a row
-of
-a sparse matrix), so one cut made on a template body fits every body and every pose. Cuts follow smooth fields (height,
-place along an arm or a leg), which gives clean hems wherever they run through the quads.
+of a sparse matrix), so one cut made on a template body fits every body and every pose. Cuts follow smooth fields
+(height, place along an arm), evaluated at the piece's own vertices, which gives clean hems wherever they run through
+the triangles.
 """
 
 from dataclasses import dataclass, replace
@@ -20,75 +20,139 @@ TEMPLATE_HEIGHT_M = 1.7
 
 @dataclass(frozen=True)
 class Piece:
-    """Attributes: rows (N, 19158) sparse, rows sum to 1; faces (F, 3) triangles."""
+    """Attributes: rows (N, M) sparse, rows sum to 1; faces (F, 3) triangles."""
 
     rows: sparse.csr_matrix
     faces: np.ndarray
 
     def of(self, values: np.ndarray) -> np.ndarray:
-        """Values of the base vertices (19158, ...) carried over to the piece (N, ...)."""
+        """Values (M, ...) of the vertices that the rows are written in, carried over to the piece (N, ...)."""
         return self.rows @ values
 
 
 @dataclass(frozen=True)
-class Template:
-    """Fields on the base vertices of a neutral body 1.7 m tall, all (19158,) but positions (19158, 3).
+class Places:
+    """Where N vertices are on a neutral body 1.7 m tall that stands with its arms spread downwards.
 
     Attributes:
-        positions: metres.
-        arm: place along an arm, 0 shoulder, 1 elbow, 2 wrist; at most -0.2 off the arms.
-        leg: place along a leg by height, 0 hip joint, 1 knee, 2 ankle; negative above.
-        on_arm, on_leg: share of skin weight there, 0 to 1.
+        at: (N, 3) metres; x to the person's left, y backwards, z up.
+        arm_m: (N,) place along the arm, 0 at the shoulder joint; negative on the trunk.
+        on_arm, on_leg: (N,) share of skin weight there, 0 to 1.
     """
 
-    positions: np.ndarray
-    arm: np.ndarray
-    leg: np.ndarray
+    at: np.ndarray
+    arm_m: np.ndarray
     on_arm: np.ndarray
     on_leg: np.ndarray
 
 
 @lru_cache(maxsize=1)
-def template() -> Template:
-    mesh = base_mesh()
-    positions = shape_vertices(Shape(0.5, 25, 0.5, 0.5, TEMPLATE_HEIGHT_M))
-    heads = joints(positions)
-    arm = np.full(len(positions), -9.0)
-    for side in "lr":
-        a, b, c = (heads[mesh.bone(f"{bone}_{side}")] for bone in ("upperarm", "lowerarm", "hand"))
-        upper = (positions - a) @ (b - a) / np.sum((b - a) ** 2)
-        lower = (positions - b) @ (c - b) / np.sum((c - b) ** 2)
-        along = np.where(lower > 0, 1 + lower, np.minimum(upper, 1))
-        arm = np.where(np.sign(positions[:, 0]) == np.sign(a[0]), along, arm)
-    limbs = {
-        limb: [f"{bone}_{side}" for bone in bones for side in "lr"]
-        for limb, bones in (("arm", ("upperarm", "lowerarm", "hand")), ("leg", ("thigh", "calf", "foot", "ball")))
-    }
-    on_arm = mesh.weights[:, [mesh.bone(b) for b in limbs["arm"] + FINGERS]].sum(1)
-    on_leg = mesh.weights[:, [mesh.bone(b) for b in limbs["leg"]]].sum(1)
-    hip, knee, ankle = (heads[mesh.bone(b), 2] for b in ("thigh_l", "calf_l", "foot_l"))
-    leg = np.interp(-positions[:, 2], [-2 * hip, -hip, -knee, -ankle, 0], [-hip / (hip - knee), 0, 1, 2, 2.25])
-    return Template(positions, np.where(on_arm > 0.02, arm, np.minimum(arm, -0.2)), leg, on_arm, on_leg)
+def template() -> tuple[np.ndarray, np.ndarray]:
+    """Vertices (19158, 3) and joints (B, 3) of the neutral body."""
+    vertices = shape_vertices(Shape(0.5, 25, 0.5, 0.5, TEMPLATE_HEIGHT_M))
+    return vertices, joints(vertices)
 
 
 @lru_cache(maxsize=16)
-def whole(group: str) -> Piece:
-    """A face group of the base mesh (body, helper-tights, helper-skirt, helper-hair, ...) as triangles."""
+def whole(group: str, rounds: int = 0) -> Piece:
+    """A face group of the base mesh (body, helper-tights, helper-hair, ...) as triangles in terms of base vertices,
+    subdivided so many times.
+    """
     quads = base_mesh().faces[group]
     used, compact = np.unique(quads, return_inverse=True)
     quads = compact.reshape(quads.shape)
     rows = sparse.csr_matrix(
         (np.ones(len(used)), (np.arange(len(used)), used)), shape=(len(used), len(base_mesh().vertices))
     )
-    return Piece(rows, np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]]))
+    piece = Piece(rows, np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]]))
+    for _ in range(rounds):
+        piece = refine(piece)
+    return piece
 
 
-def cut(piece: Piece, field: np.ndarray) -> Piece:
-    """The part of `piece` where `field` (19158,) of the base vertices is positive, clipped exactly at zero."""
-    values = piece.of(field)
+@lru_cache(maxsize=16)
+def places(group: str, rounds: int = 0) -> Places:
+    """The places of the vertices of `whole`."""
+    piece, mesh = whole(group, rounds), base_mesh()
+    vertices, heads = template()
+    at, weights = piece.of(vertices), piece.of(mesh.weights)
+    limbs = {
+        limb: [mesh.bone(f"{bone}_{side}") for bone in bones for side in "lr"]
+        for limb, bones in (("arm", ("upperarm", "lowerarm", "hand")), ("leg", ("thigh", "calf", "foot", "ball")))
+    }
+    on_arm = weights[:, limbs["arm"] + [mesh.bone(finger) for finger in FINGERS]].sum(1)
+    arm_m = np.full(len(at), -9.0)
+    for side, mine in (("l", at[:, 0] > 0), ("r", at[:, 0] <= 0)):
+        chain = heads[[mesh.bone(f"{bone}_{side}") for bone in ("upperarm", "lowerarm", "hand")]]
+        arm_m[mine] = round_arm(at[mine], chain)[1]
+    arm_m = np.where(on_arm > 0.02, arm_m, np.minimum(arm_m, -0.05))
+    return Places(at, arm_m, on_arm, weights[:, limbs["leg"]].sum(1))
+
+
+def step(value: np.ndarray, low: float, high: float) -> np.ndarray:
+    """0 below `low`, 1 above `high`, smooth between."""
+    t = np.clip((value - low) / (high - low), 0, 1)
+    return t * t * (3 - 2 * t)
+
+
+def round_arm(at: np.ndarray, chain: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Where points (K, 3) are round an arm with joints `chain` (3, 3): offsets from its axis (K, 3), metres along it
+    (K,), and two directions across it (K, 3), backwards and outwards.
+    """
+    a, b, c = chain
+    upper_m, lower_m = np.linalg.norm(b - a), np.linalg.norm(c - b)
+    first, second = (b - a) / upper_m, (c - b) / lower_m
+    along_first, along_second = (at - a) @ first, (at - b) @ second
+    lower = step(along_second, -0.03, 0.03)[:, None]
+    axis = first * (1 - lower) + second * lower
+    axis /= np.linalg.norm(axis, axis=1, keepdims=True)
+    along = along_first * (1 - lower[:, 0]) + (upper_m + along_second) * lower[:, 0]
+    centre = (a + np.clip(along_first, 0, upper_m)[:, None] * first) * (1 - lower)
+    centre += (b + np.clip(along_second, 0, None)[:, None] * second) * lower
+    away = at - centre
+    away -= (away * axis).sum(1, keepdims=True) * axis
+    e1 = np.array([0.0, 1.0, 0.0]) - axis * axis[:, 1:2]
+    e1 /= np.linalg.norm(e1, axis=1, keepdims=True)
+    return away, along, e1, np.cross(axis, e1) * np.sign(a[0])
+
+
+def refine(piece: Piece) -> Piece:
+    """One round of Loop's subdivision (Loop, 1987): four triangles for one, borders smoothed along themselves."""
+    count = piece.rows.shape[0]
+    half = np.concatenate([piece.faces[:, [0, 1, 2]], piece.faces[:, [1, 2, 0]], piece.faces[:, [2, 0, 1]]])
+    pairs, which, uses = np.unique(np.sort(half[:, :2], axis=1), axis=0, return_inverse=True, return_counts=True)
+    which = np.asarray(which).reshape(-1)
+    inner = uses[which] == 2
+    edge, n = np.arange(len(pairs)), len(pairs)
+    own = np.where(uses == 2, 3 / 8, 1 / 2)
+    odd = sparse.coo_matrix(
+        (
+            np.concatenate([own, own, np.where(inner, 1 / 8, 0)]),
+            (np.concatenate([edge, edge, which]), np.concatenate([pairs[:, 0], pairs[:, 1], half[:, 2]])),
+        ),
+        shape=(n, count),
+    )
+    mean, border = neighbours(piece.faces, count)
+    degree = np.bincount(pairs.ravel(), minlength=count)
+    beta = 5 / 8 - (3 / 8 + np.cos(2 * np.pi / np.maximum(degree, 1)) / 4) ** 2
+    share = np.where(border, 1 / 4, beta)
+    even = sparse.diags(1 - share) + sparse.diags(share) @ mean
+    rows = sparse.vstack([even @ piece.rows, odd.tocsr() @ piece.rows]).tocsr()
+    a, b, c = piece.faces.T
+    ab, bc, ca = (count + which.reshape(3, -1)[k] for k in range(3))
+    faces = np.concatenate([np.stack(f, 1) for f in ((a, ab, ca), (ab, b, bc), (ca, bc, c), (ab, bc, ca))])
+    return Piece(rows, faces)
+
+
+def cut(faces: np.ndarray, values: np.ndarray) -> Piece:
+    """The part of a surface where `values` are positive, clipped exactly at zero, in terms of its vertices.
+
+    Args:
+        faces: (F, 3). values: (M,) of the vertices.
+    """
     inside = values > 0
-    count = inside[piece.faces].sum(1)
-    kept, edges = [piece.faces[count == 3]], []
+    count = inside[faces].sum(1)
+    kept, edges = [faces[count == 3]], []
     start = len(values)
 
     def crossing(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -96,24 +160,27 @@ def cut(piece: Piece, field: np.ndarray) -> Piece:
         return start + np.arange(sum(map(len, edges)) - len(a), sum(map(len, edges)))
 
     for lonely in (1, 2):  # one corner inside, or one corner outside
-        faces = piece.faces[count == lonely]
-        odd = np.argmax(inside[faces] == (lonely == 1), axis=1)
-        a, b, c = (faces[np.arange(len(faces)), (odd + k) % 3] for k in range(3))
+        some = faces[count == lonely]
+        odd = np.argmax(inside[some] == (lonely == 1), axis=1)
+        a, b, c = (some[np.arange(len(some)), (odd + k) % 3] for k in range(3))
         ab, ac = crossing(a, b), crossing(a, c)
         kept += [np.stack([a, ab, ac], 1)] if lonely == 1 else [np.stack([ab, b, c], 1), np.stack([ab, c, ac], 1)]
     pairs, same = np.unique(np.concatenate(edges), axis=0, return_inverse=True)
     share = values[pairs[:, 0]] / (values[pairs[:, 0]] - values[pairs[:, 1]] + 1e-30)
-    between = sparse.diags(1 - share) @ piece.rows[pairs[:, 0]] + sparse.diags(share) @ piece.rows[pairs[:, 1]]
-    faces = np.concatenate(kept)
-    new = faces >= start
-    faces[new] = start + np.asarray(same).reshape(-1)[faces[new] - start]
-    used, faces_compact = np.unique(faces, return_inverse=True)
-    return Piece(sparse.vstack([piece.rows, between]).tocsr()[used], faces_compact.reshape(-1, 3))
+    new = np.concatenate(kept)
+    fresh = new >= start
+    new[fresh] = start + np.asarray(same).reshape(-1)[new[fresh] - start]
+    used, compact = np.unique(new, return_inverse=True)
+    old, made = used[used < start], used[used >= start] - start
+    i = np.concatenate([np.arange(len(old)), np.repeat(len(old) + np.arange(len(made)), 2)])
+    j = np.concatenate([old, pairs[made].ravel()])
+    weight = np.concatenate([np.ones(len(old)), np.stack([1 - share[made], share[made]], 1).ravel()])
+    return Piece(sparse.csr_matrix((weight, (i, j)), shape=(len(used), start)), compact.reshape(-1, 3))
 
 
-def drop_slivers(piece: Piece, positions: np.ndarray) -> Piece:
-    """Without triangles whose area on `positions` (19158, 3) is below 0.01 mm^2."""
-    a, b, c = (piece.of(positions)[piece.faces[:, k]] for k in range(3))
+def drop_slivers(piece: Piece, at: np.ndarray) -> Piece:
+    """Without triangles whose area at `at` (M, 3) is below 0.01 mm^2."""
+    a, b, c = (piece.of(at)[piece.faces[:, k]] for k in range(3))
     return replace(piece, faces=piece.faces[np.linalg.norm(np.cross(b - a, c - a), axis=1) > 2e-8])
 
 
@@ -126,18 +193,6 @@ def normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
         for axis in range(3):
             out[:, axis] += np.bincount(faces[:, k], face[:, axis], minlength=len(vertices))
     return out / (np.linalg.norm(out, axis=1, keepdims=True) + 1e-12)
-
-
-def even_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """Unit vertex normals (N, 3) averaged over the neighbours, steady at hems where single triangles are thin."""
-    out = normals(vertices, faces)
-    edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
-    i, j = np.concatenate([edges, edges[:, ::-1]]).T
-    around = sparse.csr_matrix((np.ones(len(i)), (i, j)), shape=(len(vertices), len(vertices)))
-    for _ in range(4):
-        out = out + around @ out
-        out /= np.linalg.norm(out, axis=1, keepdims=True) + 1e-12
-    return out
 
 
 def neighbours(faces: np.ndarray, count: int) -> tuple[sparse.csr_matrix, np.ndarray]:
@@ -153,12 +208,24 @@ def neighbours(faces: np.ndarray, count: int) -> tuple[sparse.csr_matrix, np.nda
     along = np.concatenate([uses, uses]) == 1
     keep = ~border[i] | along
     matrix = sparse.csr_matrix((np.ones(keep.sum()), (i[keep], j[keep])), shape=(count, count))
-    return sparse.diags(1 / np.maximum(np.asarray(matrix.sum(1)).ravel(), 1)) @ matrix, border
+    return (sparse.diags(1 / np.maximum(np.asarray(matrix.sum(1)).ravel(), 1)) @ matrix).tocsr(), border
 
 
-def smooth(vertices: np.ndarray, faces: np.ndarray, rounds: int) -> np.ndarray:
-    """Laplacian smoothing of (N, 3) vertices."""
-    mean, _ = neighbours(faces, len(vertices))
-    for _ in range(rounds):
-        vertices = 0.5 * vertices + 0.5 * (mean @ vertices)
-    return vertices
+def border_loops(faces: np.ndarray) -> list[np.ndarray]:
+    """The borders of a surface as vertex indices in order, the surface on the left of each; (K,) each."""
+    half = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
+    count = int(faces.max()) + 1
+    codes, back = half[:, 0].astype(np.int64) * count + half[:, 1], half[:, 1].astype(np.int64) * count + half[:, 0]
+    alone = half[~np.isin(codes, back)]
+    follows = dict(alone.tolist())
+    loops = []
+    while follows:
+        start, at = next(iter(follows.items()))
+        del follows[start]
+        loop = [start]
+        while at in follows:
+            loop.append(at)
+            at = follows.pop(at)
+        if at == start and len(loop) >= 8:
+            loops.append(np.array(loop))
+    return loops

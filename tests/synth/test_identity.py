@@ -6,7 +6,8 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from synth.person.identity import _alike, identities
+from synth.person.colours import ciede2000, hex_colour, lab
+from synth.person.identity import identities
 
 
 def looks(world: str = "demo-src", wardrobe: str = "mixed", count: int = 60, seed: int = 0) -> list[dict]:
@@ -31,11 +32,51 @@ def test_worlds_and_seeds_share_nobody() -> None:
     assert not first & bare(looks(seed=1))  # 0 is a seed like any other
 
 
+def alike(a: dict, b: dict) -> bool:
+    """Whether two agree in garments, patterns, hair or hat, what they carry, and both colours that are seen."""
+    for slot in ("top", "outer", "bottom"):
+        kinds = [(look[slot]["kind"], look[slot]["pattern"]) if look[slot] else None for look in (a, b)]
+        if kinds[0] != kinds[1]:
+            return False
+    heads = [look["hat"]["kind"] if look["hat"] else look["hair"]["kind"] for look in (a, b)]
+    bags = [look["bag"]["kind"] if look["bag"] else None for look in (a, b)]
+    if heads[0] != heads[1] or bags[0] != bags[1]:
+        return False
+    pairs = [(a["outer"] or a["top"], b["outer"] or b["top"]), (a["bottom"] or a["top"], b["bottom"] or b["top"])]
+    return all(ciede2000(*(lab(hex_colour(g["colour"])) for g in pair)) < 10 for pair in pairs)
+
+
 def test_no_two_are_alike() -> None:
-    people = looks(count=250)
-    pairs = [(a["pid"], b["pid"]) for a, b in combinations(people, 2) if _alike(a, b)]
-    assert not pairs
-    assert _alike(people[0], people[0])  # the rule can be met
+    people = looks(count=400)
+    assert not [(a["pid"], b["pid"]) for a, b in combinations(people, 2) if alike(a, b)]
+    assert alike(people[0], people[0])  # the rule can be met
+
+
+SHARMA = """
+50 2.6772 -79.7751 50 0 -82.7485 2.0425
+50 3.1571 -77.2803 50 0 -82.7485 2.8615
+50 2.8361 -74.0200 50 0 -82.7485 3.4412
+50 -1.3802 -84.2814 50 0 -82.7485 1.0000
+50 0 0 50 -1 2 2.3669
+50 2.4900 -0.0010 50 -2.4900 0.0009 7.1792
+50 2.4900 -0.0010 50 -2.4900 0.0011 7.2195
+50 -0.0010 2.4900 50 0.0009 -2.4900 4.8045
+50 2.5 0 73 25 -18 27.1492
+50 2.5 0 61 -5 29 22.8977
+50 2.5 0 56 -27 -3 31.9030
+50 2.5 0 58 24 15 19.4535
+60.2574 -34.0099 36.2677 60.4626 -34.1751 39.4387 1.2644
+63.0109 -31.0961 -5.8663 62.8187 -29.7946 -4.0864 1.2630
+2.0776 0.0795 -1.1350 0.9033 -0.0636 -0.5514 0.9082
+"""
+
+
+def test_colour_differences_are_those_of_the_published_pairs() -> None:
+    """Of Sharma, Wu and Dalal, 2005, table 1."""
+    rows = np.array([row.split() for row in SHARMA.strip().splitlines()], float)
+    assert np.allclose(ciede2000(rows[:, :3], rows[:, 3:6]), rows[:, 6], atol=5e-5)
+    assert np.allclose(ciede2000(rows[:, 3:6], rows[:, :3]), rows[:, 6], atol=5e-5)
+    assert np.allclose(lab(np.array([[1, 1, 1], [1, 0, 0]])), [[100, 0, 0], [53.24, 80.09, 67.20]], atol=0.02)
 
 
 def test_bodies_are_plausible() -> None:
@@ -58,7 +99,10 @@ def test_a_look_is_plain_json() -> None:
 
 
 def test_wardrobes_differ_and_an_unknown_one_is_refused() -> None:
-    tops = {wardrobe: {p["top"]["kind"] for p in looks(wardrobe=wardrobe)} for wardrobe in ("summer", "winter")}
-    assert "tshirt" in tops["summer"] - tops["winter"] and "parka" in tops["winter"] - tops["summer"]
+    worn = {
+        wardrobe: {p[slot]["kind"] for p in looks(wardrobe=wardrobe) for slot in ("top", "outer") if p[slot]}
+        for wardrobe in ("summer", "winter")
+    }
+    assert "polo" in worn["summer"] - worn["winter"] and {"parka", "puffer"} <= worn["winter"] - worn["summer"]
     with pytest.raises(ValueError, match="'tropical', wanted one of"):
         looks(wardrobe="tropical")

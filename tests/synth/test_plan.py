@@ -18,6 +18,7 @@ from opengspr import UserError
 from scenes import worlds
 from scenes.places import FRAME, camera_matrices, inside, load_place, project
 from scenes.worlds import GROUPS, load_world, world_names, worlds_of
+from synth.motion import STILL
 from synth.plan import APART_M, FPS, PAUSE_FRAMES, SPEED_M_S, TRAVEL_FRAMES, Unit, plan_hash, units, visits
 from synth.randomness import rng
 
@@ -125,7 +126,7 @@ def test_people_walk_where_they_look() -> None:
                 continue
             for w, v in zip(a.walkers, b.walkers, strict=True):
                 step = np.subtract(v.at, w.at)
-                if w.action != "stand" and 1.2 < np.hypot(*step) < 3:
+                if w.action not in STILL and 1.2 < np.hypot(*step) < 3:
                     turns.append(step @ [np.sin(w.heading_rad), -np.cos(w.heading_rad)] / np.hypot(*step))
     assert len(turns) > 20 and np.median(turns) > 0.9
 
@@ -183,7 +184,7 @@ def test_frames_are_of_walking_people() -> None:
         assert [frame - sequence[0][0] for frame, _ in sequence] == [0, 5, 10, 15, 20, 25]
         for (_, before), (_, after) in pairwise(sequence):
             step = np.hypot(*np.subtract(after.at, before.at))
-            if before.action == "stand":
+            if before.action in STILL:
                 assert step == 0 and before == after
                 continue
             assert step < 2 * SPEED_M_S * 5 / FPS + 2 * 0.9  # a corner of the route moves who walks beside it
