@@ -190,6 +190,7 @@ OUTERS = {
         roughness=0.5,
         folds="quilt",
     ),
+    "work vest": Garment(0.88, neck_m=1.45, sleeve_m=-0.008, scoop=(0.09, 0.07), gap_m=0.010, ease_m=0.014, fall=0.06),
     "puffer": Garment(
         0.84,
         neck_m=1.47,

@@ -252,7 +252,7 @@ def _curtain(
     levels = np.linspace(start, hair.hang_m, max(8, int((start - hair.hang_m) / 0.022)))
     stand = hair.side_m * step(-levels, -start, -start + 0.07) - 0.004 * step(levels, start - 0.04, start)
     heights = np.asarray(height(levels))
-    theta = np.linspace(-1, 1, 41) * np.deg2rad(122)
+    theta = np.linspace(-1, 1, 33) * np.deg2rad(122)
     ray = np.stack([np.sin(theta), np.cos(theta)], 1)
     middle = head[at[:, 2] > 1.58].mean(0)
     points = np.concatenate([head, hull_at])

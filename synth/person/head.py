@@ -144,6 +144,8 @@ def _shown(worn: tuple[Garment, ...], shoe: Shoe) -> Piece:
     p = places("body")
     at, y, z = p.at, p.at[:, 1], p.at[:, 2]
     kept = 0.6 * MARGIN_M - covered([*worn], p)
+    mouth = (np.abs(at[:, 0]) < 0.033) & (z > 1.495) & (z < 1.555) & (y > -0.11) & (y < -0.02)
+    kept = np.where(mouth, -1.0, kept)  # its inside
     if not shoe.open:
         line = np.where(y < -0.075, 0.10, 0.055) if not shoe.low else np.where(y < -0.10, 0.055, 0.030)
         top = line if shoe.shaft_m is None else np.full(len(z), shoe.shaft_m - 0.03)

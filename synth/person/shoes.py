@@ -13,7 +13,7 @@ from synth.person.parts import Part, strip_faces
 from synth.person.pieces import places, whole
 from synth.person.textures import TILES, Canvas, canvas, tile_uv
 
-ROUND = 36  # vertices round the outline
+ROUND = 32  # vertices round the outline
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from synth.motion import ACTIONS, Gait, joint_rotations, rotation
 from synth.person.identity import identities
 from synth.person.person import KEYPOINTS, TABLES, Person, build, pose, shape_of, stance
 from synth.person.textures import PATTERNS
+from synth.person.wardrobe import HAIRCUTS, PATTERNS_OF, WARDROBES
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("anny") is None, reason="needs the body model: anny")
 if importlib.util.find_spec("anny"):
@@ -79,6 +80,18 @@ def test_a_look_through_json_builds_the_same_person() -> None:
         one, two = build(look), build(json.loads(json.dumps(look)))
         for name in Person.__dataclass_fields__:
             assert np.array_equal(getattr(one, name), getattr(two, name)), name
+
+
+def test_wardrobes_hold_only_what_can_be_made() -> None:
+    for name, wardrobe in WARDROBES.items():
+        for slot, table in zip(
+            ("top", "outer", "bottom", "shoes", "hat", "bag"),
+            (wardrobe.tops, wardrobe.outers, wardrobe.bottoms, wardrobe.shoes, wardrobe.hats, wardrobe.bags),
+            strict=True,
+        ):
+            assert {kind for kind in table if kind} <= {*TABLES[slot]}, (name, slot)
+            assert slot not in GARMENTS or {kind for kind in table if kind} <= {*PATTERNS_OF}, (name, slot)
+    assert {cut for table in HAIRCUTS.values() for cut in table} <= {*TABLES["hair"]}
 
 
 @pytest.mark.parametrize("slot", TABLES)
