@@ -24,6 +24,7 @@ from synth.randomness import rng
 
 PIXELS = 320  # height of the pictures in which clothes are looked at; 2.2 m
 BEHIND_M = 0.05
+SHARE = 0.1  # of people with a look-alike, where they are asked for
 HOLE = 6  # pixels of a hole that no arm or leg makes
 
 
@@ -47,9 +48,9 @@ def main(settings: Benchmark) -> None:
     looks = [*identities("gspr", settings.wardrobe, settings.ids, 0)]
     random = rng("benchmark", "people")
     some = [looks[k] for k in sorted(random.choice(len(looks), min(settings.built, len(looks)), replace=False))]
-    result: dict[str, Any] = (
-        {"ids": len(looks), "same_looks": _same(looks)} | _heights(looks) | _people(some, settings.poses)
-    )
+    pairs = [like for like in identities("gspr", settings.wardrobe, settings.ids, 0, SHARE) if like["like"] is not None]
+    result: dict[str, Any] = {"ids": len(looks), "same_looks": _same(looks), "lookalike_pairs": len(pairs)}
+    result |= _heights(looks) | _people(some, settings.poses)
     if not settings.json:
         for key, value in result.items():
             print(f"{key:24} {value:.5g}")

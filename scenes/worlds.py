@@ -59,6 +59,7 @@ class World:
         walkers: fewest and most at a time; None leaves it to the place.
         per_id: pictures of each person, the same number of every camera; 0 for all there are.
         tracklet, stride: each shot is a sequence of so many frames, so many frames apart.
+        variations: appearances of each person, who wears one of them at a time.
     """
 
     name: str
@@ -78,6 +79,7 @@ class World:
     per_id: int = 0
     tracklet: int = 1
     stride: int = 1
+    variations: int = 1
 
     @property
     def places(self) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from opengspr import UserError
 from scenes.places import place_names
 from scenes.worlds import World
-from synth.person.identity import WARDROBES
+from synth.person.identity import VARIATIONS, WARDROBES
 from synth.plan import QUALITIES
 
 
@@ -21,6 +21,7 @@ class Choice:
     tracklet: int = 1
     stride: int = 4
     quality: str | None = None
+    variations: int = 1
 
 
 def chosen(world: World, choice: Choice) -> World:
@@ -34,9 +35,12 @@ def chosen(world: World, choice: Choice) -> World:
         ("--per-id", choice.per_id),
         ("--tracklet", choice.tracklet),
         ("--stride", choice.stride),
+        ("--variations", choice.variations),
     ):
         if number is not None and number < 1:
             raise UserError(f"{flag}: got {number}, wanted at least 1")
+    if choice.variations > VARIATIONS:
+        raise UserError(f"--variations: got {choice.variations}, wanted at most {VARIATIONS}")
     quality = choice.quality or world.quality
     if quality not in QUALITIES:
         raise UserError(f"--quality: got {quality!r}, wanted one of {', '.join(QUALITIES)}")
@@ -51,6 +55,7 @@ def chosen(world: World, choice: Choice) -> World:
         per_id=choice.per_id or 0,
         tracklet=choice.tracklet,
         stride=choice.stride,
+        variations=choice.variations,
     )
 
 

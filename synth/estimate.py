@@ -45,7 +45,7 @@ def report(
         print(f"  {len(world.places)} of the places stand so far ({', '.join(world.places)}): {_shots(shots, units)}")
     if job is None:
         return
-    looks = {look["pid"]: look for look in identities(world.name, world.wardrobe, ids, 0)}
+    looks = {look["pid"]: look for look in identities(world.name, world.wardrobe, ids, 0, variations=world.variations)}
     seconds, size, count = 0.0, 0, 0
     for unit in probes.values():
         one = _cost(job(_begin(unit, PROBE_SHOTS), looks))

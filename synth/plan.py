@@ -77,13 +77,16 @@ class Sight:
 
 @dataclass(frozen=True)
 class Walker:
-    """Attributes: at (x, y) m; heading_rad, 0 looks along -y; phase of the gait, 0 to 1; action."""
+    """Attributes: at (x, y) m; heading_rad, 0 looks along -y; phase of the gait, 0 to 1; action;
+    variation, which of their appearances they wear.
+    """
 
     pid: int
     at: tuple[float, float]
     heading_rad: float
     phase: float
     action: str
+    variation: int
 
 
 @dataclass(frozen=True)
@@ -226,7 +229,7 @@ def _instants(world: World, place: Place, cameras: list[Camera], visit: Visit, s
     begins = [k * _gap(world) for k in range(len(rounds))]
     length = (world.tracklet - 1) * world.stride
     checks = [(t, shooting) for begin, shooting in zip(begins, rounds) for t in sorted({begin, begin + length})]
-    walks = _walks(world, place, visit.pids, checks, seed)
+    walks = _walks(world, place, visit, checks, seed)
     wanted = {pid: _subset(world, pid, seed) for pid in visit.pids} if world.per_id else {}
     instants = []
     for k, (begin, shooting) in enumerate(zip(begins, rounds)):
@@ -274,6 +277,7 @@ class _Walk:
     turn_rad: float
     phase: float
     action: str
+    variation: int
 
     def at(self, frame: int) -> Walker:
         moved = np.array(self.speed * frame / FPS)
@@ -282,10 +286,10 @@ class _Walk:
         x, y, turn, phase = (
             round(float(v), 5) for v in (*at, heading + self.turn_rad, (self.phase + moved / CYCLE_M) % 1)
         )
-        return Walker(self.pid, (x, y), turn, phase, self.action)
+        return Walker(self.pid, (x, y), turn, phase, self.action, self.variation)
 
 
-def _walks(world: World, place: Place, pids: tuple[int, ...], checks: list, seed: int) -> list[_Walk]:
+def _walks(world: World, place: Place, visit: Visit, checks: list, seed: int) -> list[_Walk]:
     """Ways on which nobody comes too near to another, or leaves the picture of a camera that shoots at the time.
 
     Args:
@@ -295,7 +299,7 @@ def _walks(world: World, place: Place, pids: tuple[int, ...], checks: list, seed
     views = [np.stack([_view(place.name, c.viewpoint) for c in cameras]) for _, cameras in checks]
     walks: list[_Walk] = []
     taken = np.zeros((0, len(frames), 2))
-    for pid in pids:
+    for pid in visit.pids:
         random = rng(seed, world.name, place.name, "walk", pid)
         route = np.array(place.routes[random.integers(len(place.routes))], float)
         route = route if random.random() < 0.5 else route[::-1]
@@ -309,8 +313,10 @@ def _walks(world: World, place: Place, pids: tuple[int, ...], checks: list, seed
         near = np.linalg.norm(paths[:, None] - taken, axis=-1) < APART_M
         faults = near.sum((1, 2)) + sum((~_in_frame(paths[:, k], view)).sum(1) for k, view in enumerate(views))
         best = int(np.argmin(faults))
+        change = rng(seed, world.name, place.name, "variation", pid, visit.number)
+        worn = int(change.integers(world.variations))
         taken = np.concatenate([taken, paths[None, best]])
-        walks.append(_Walk(pid, route, float(begins[best]), float(asides[best]), speed, turn, phase, action))
+        walks.append(_Walk(pid, route, float(begins[best]), float(asides[best]), speed, turn, phase, action, worn))
     return walks
 
 

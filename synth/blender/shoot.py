@@ -17,6 +17,7 @@ from synth.blender.stage import aim, forget, open_scene, set_up
 from synth.capture import Frame, Picture, Shot
 from synth.develop import develop, jpeg, png
 from synth.geometry import azimuth_deg, box_of
+from synth.person.identity import appearance
 from synth.person.person import Person, build, pose, stance
 from synth.plan import Camera, Instant, Quality, Unit, Walker
 from synth.randomness import rng
@@ -24,6 +25,7 @@ from synth.truth import Matrices, Posed, Window, extent, frame_size, person_trut
 
 CONTEXT = 0.1  # of the person's height, shown on every side
 NEAR_M = 0.3  # nobody is shot who comes nearer to the camera
+Worn = tuple[int, int]  # a pid and which of their appearances
 FRAME_STEP = 60  # whole frames are kept at 960 x 540
 
 
@@ -116,11 +118,13 @@ def unit_pictures(
             studio.exposure(viewpoint)
         for camera in unit.empty:
             yield _frame(studio, camera, unit.instants[0].frame, [])
-        people: dict[int, tuple[Person, bpy.types.Object]] = {}
+        people: dict[Worn, tuple[Person, bpy.types.Object]] = {}
         for instant in unit.instants:
-            _change_cast(studio, people, [walker.pid for walker in instant.walkers], looks)
+            wanted = {(w.pid, w.variation): appearance(looks[w.pid], w.variation) for w in instant.walkers}
+            _change_cast(studio, people, wanted)
             cast = [
-                _posed(walker, k, looks[walker.pid], *people[walker.pid]) for k, walker in enumerate(instant.walkers, 1)
+                _posed(walker, k, wanted[walker.pid, walker.variation], *people[walker.pid, walker.variation])
+                for k, walker in enumerate(instant.walkers, 1)
             ]
             for sight in instant.sights:
                 for posed in cast:
@@ -135,17 +139,17 @@ def unit_pictures(
         forget(studio.scene)
 
 
-def _change_cast(studio: Studio, people: dict, pids: list[int], looks: dict[int, dict]) -> None:
+def _change_cast(studio: Studio, people: dict, wanted: dict[Worn, dict]) -> None:
     """Takes out those who leave, and builds those who come."""
-    gone = [pid for pid in people if pid not in pids]
+    gone = [worn for worn in people if worn not in wanted]
     if gone:
         forget(studio.scene)
-    for pid in gone:
-        remove(people.pop(pid)[1])
-    for pid in pids:
-        if pid not in people:
-            person = build(looks[pid])
-            people[pid] = (person, person_object(f"person-{pid}", person, person.vertices))
+    for worn in gone:
+        remove(people.pop(worn)[1])
+    for worn, look in wanted.items():
+        if worn not in people:
+            person = build(look)
+            people[worn] = (person, person_object(f"person-{worn[0]}", person, person.vertices))
 
 
 def _posed(walker: Walker, instance: int, look: dict, person: Person, item: bpy.types.Object) -> Posed:
@@ -197,6 +201,7 @@ def _shot(studio: Studio, instant: Instant, camera: Camera, posed: Posed, cast: 
             "heading_rad": walker.heading_rad,
         },
         "action": walker.action,
+        "variation": walker.variation,
         "others": [
             {"pid": other.walker.pid, "instance": other.instance, "box": window.to_frame(box)}
             for other, box in boxes

@@ -18,6 +18,7 @@ from synth.person.wardrobe import WARDROBES, Wardrobe, Weights
 from synth.randomness import rng
 
 TRIES = 60
+VARIATIONS = 12  # at most, as in the GTA V collector
 ALIKE = 10.0  # CIEDE2000 below which two colours pass for the same
 
 
@@ -80,22 +81,69 @@ def colours(look: dict) -> tuple[np.ndarray, np.ndarray]:
     return lab(hex_colour(top["colour"])), lab(hex_colour(bottom["colour"]))
 
 
-def identities(world: str, wardrobe: str, count: int, seed: int) -> Iterator[dict]:
+def identities(
+    world: str, wardrobe: str, count: int, seed: int, lookalikes: float = 0.0, variations: int = 1
+) -> Iterator[dict]:
     """Looks of the first `count` people of a world, in pid order; a longer list begins with the same people.
 
     A look is a JSON-ready dict that holds every resolved parameter: `person.build` needs nothing else.
+
+    Args:
+        lookalikes: share of people who have a look-alike: two of the same sex in the same clothes, but for prints,
+            trimmings, shoes, hair and what they carry. The second of them names the first (`like`).
+        variations: appearances of each person, with other clothes, hair and things; the look holds what the further
+            ones change (`variations`, see `appearance`).
     """
     if wardrobe not in WARDROBES:
         raise ValueError(f"wardrobe: got {wardrobe!r}, wanted one of {', '.join(WARDROBES)}")
     crowd = Crowd()
+    single: dict[tuple, dict[int, dict]] = {}  # those without a look-alike, by sex and age
     for pid in range(count):
-        body = _body(Streams(seed, world, pid))
+        draw = Streams(seed, world, pid)
+        body = _body(draw)
+        group = (body["sex"], body["age_group"] == "child")
+        others = single.setdefault(group, {})
+        like = None
+        if others and draw.yes("lookalike", lookalikes / 2):
+            like = [*others][int(draw("like whom").integers(len(others)))]
         for attempt in range(TRIES):
             clothes = _clothes(Streams(seed, world, pid, attempt), WARDROBES[wardrobe], body)
+            if like is not None:
+                clothes |= _same_clothes(others[like], clothes)
             if not crowd.has_one_like(clothes):
                 break
         crowd.add(clothes)
-        yield {"world": world, "pid": pid, **body, **clothes}
+        if like is None:
+            others[pid] = clothes
+        else:
+            del others[like]
+        others_of = [_variation(seed, world, pid, k, WARDROBES[wardrobe], body, crowd) for k in range(1, variations)]
+        yield {"world": world, "pid": pid, "like": like, **body, **clothes, "variations": others_of}
+
+
+def _variation(seed: int, world: str, pid: int, k: int, wardrobe: Wardrobe, body: dict, crowd: Crowd) -> dict:
+    """The k-th further appearance of a person."""
+    for attempt in range(TRIES):
+        clothes = _clothes(Streams(seed, world, pid, attempt, "variation", k), wardrobe, body)
+        if not crowd.has_one_like(clothes):
+            break
+    crowd.add(clothes)
+    return clothes
+
+
+def appearance(look: dict, variation: int) -> dict:
+    """The look that a person wears in one of their appearances."""
+    return look if variation == 0 else {**look, **look["variations"][variation - 1]}
+
+
+def _same_clothes(model: dict, own: dict) -> dict:
+    """The clothes of another, with one's own trimmings."""
+    taken = {slot: model[slot] and {**model[slot], **_trimmings(own[slot])} for slot in ("top", "outer", "bottom")}
+    return {**taken, "tucked": model["tucked"], "belt": model["belt"]}
+
+
+def _trimmings(garment: dict | None) -> dict:
+    return {name: garment[name] for name in ("second", "third", "trim", "folds")} if garment else {}
 
 
 def _body(draw: Streams) -> dict:

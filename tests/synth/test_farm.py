@@ -21,7 +21,7 @@ ROOT = Path(__file__).parent.parent.parent
 
 def job(folder: Path, name: str, **how: object) -> Job:
     """A unit of two shots; `how` tells the stand-in what to do, in place of looks."""
-    walkers = (Walker(0, (0.0, 0.0), 0.0, 0.0, "walk"), Walker(1, (2.0, 0.0), 0.0, 0.0, "walk"))
+    walkers = (Walker(0, (0.0, 0.0), 0.0, 0.0, "walk", 0), Walker(1, (2.0, 0.0), 0.0, 0.0, "walk", 0))
     instant = Instant(0, 0, walkers, (Sight(Camera(0, 0, Traits()), (0, 1), False),))
     unit = Unit(name, 0, "test", "plaza", "clear", 12.0, (instant,), ())
     return Job(unit, {0: dict(how)}, QUALITIES["draft"], folder / f"{name}.tar")

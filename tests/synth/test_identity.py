@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from synth.person.colours import ciede2000, hex_colour, lab
-from synth.person.identity import identities
+from synth.person.identity import appearance, identities
 
 
 def looks(world: str = "demo-src", wardrobe: str = "mixed", count: int = 60, seed: int = 0) -> list[dict]:
@@ -50,6 +50,39 @@ def test_no_two_are_alike() -> None:
     people = looks(count=400)
     assert not [(a["pid"], b["pid"]) for a, b in combinations(people, 2) if alike(a, b)]
     assert alike(people[0], people[0])  # the rule can be met
+
+
+def test_lookalikes_share_clothes_and_nothing_else() -> None:
+    people = list(identities("demo-src", "mixed", 500, 0, lookalikes=0.2))
+    pairs = [(people[look["like"]], look) for look in people if look["like"] is not None]
+    assert 35 < len(pairs) < 65 and len({pid for a, b in pairs for pid in (a["pid"], b["pid"])}) == 2 * len(pairs)
+    for a, b in pairs:
+        assert a["pid"] < b["pid"] and a["sex"] == b["sex"]
+        for slot in ("top", "outer", "bottom"):
+            assert bool(a[slot]) == bool(b[slot])
+            assert not a[slot] or all(a[slot][name] == b[slot][name] for name in ("kind", "pattern", "colour"))
+        assert a["shape"] != b["shape"] and a["face"] != b["face"]
+    assert np.mean([a["hair"] != b["hair"] and a["shoes"] != b["shoes"] for a, b in pairs]) > 0.8
+    declared = {(a["pid"], b["pid"]) for a, b in pairs}
+    assert not [p for p in combinations(people, 2) if alike(*p) and (p[0]["pid"], p[1]["pid"]) not in declared]
+    assert list(identities("demo-src", "mixed", 90, 0, lookalikes=0.2)) == people[:90]
+    assert all(look["like"] is None for look in looks())
+
+
+def test_variations_change_what_is_worn_and_not_who_wears_it() -> None:
+    people = list(identities("demo-src", "mixed", 60, 0, variations=4))
+    every = [appearance(look, k) for look in people for k in range(4)]
+    assert not [pair for pair in combinations(every, 2) if alike(*pair)]
+    for look in people:
+        assert len(look["variations"]) == 3 and appearance(look, 0) is look
+        for k in (1, 2, 3):
+            other = appearance(look, k)
+            for name in ("pid", "sex", "shape", "gait", "face", "skin_tone", "eyes"):
+                assert other[name] == look[name]
+            assert other["hair"]["colour"] == look["hair"]["colour"]
+            assert {name: other[name] for name in ("top", "bottom")} != {name: look[name] for name in ("top", "bottom")}
+    assert list(identities("demo-src", "mixed", 9, 0, variations=4)) == people[:9]
+    assert all(look["variations"] == [] for look in looks())
 
 
 SHARMA = """

@@ -141,6 +141,21 @@ def test_company_differs_between_places(name: str, ids: int) -> None:
     assert len(plaza & mall) < 0.2 * len(plaza) and plaza
 
 
+def test_people_change_between_visits_only() -> None:
+    world = replace(load_world("demo-tgt"), variations=3)
+    seen: dict[tuple, set[int]] = {}
+    for unit in units(world, 30, 0):
+        for instant in unit.instants:
+            visit = tuple(sorted(w.pid for w in instant.walkers))
+            for walker in instant.walkers:
+                seen.setdefault((unit.place, walker.pid, visit), set()).add(walker.variation)
+    assert all(len(worn) == 1 for worn in seen.values())
+    assert {k for worn in seen.values() for k in worn} == {0, 1, 2}
+    of_each = {pid: {k for key, worn in seen.items() if key[1] == pid for k in worn} for pid in range(30)}
+    assert sum(len(worn) > 1 for worn in of_each.values()) > 10
+    assert all(w.variation == 0 for unit in plan("demo-src") for i in unit.instants for w in i.walkers)
+
+
 @pytest.mark.parametrize("name", SMALL)
 def test_people_have_the_time_to_walk_from_place_to_place(name: str) -> None:
     world = load_world(name)
