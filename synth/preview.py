@@ -15,7 +15,7 @@ from tyro.conf import Positional, subcommand
 
 from opengspr import UserError, command
 from opengspr.files import output_folder, write_whole
-from scenes.worlds import load_world
+from scenes.worlds import load_world, worlds_of
 from synth.machine import check_blender
 from synth.motion import ACTIONS, Sitting
 from synth.person.identity import identities
@@ -98,7 +98,10 @@ def _person(settings: Person) -> Image.Image:
 
 
 def _looks(settings: Sheet, pids: range) -> list[dict]:
-    world = load_world(settings.preset)
+    name, *others = worlds_of(settings.preset)
+    if others:
+        raise UserError(f"--preset {settings.preset}: a group of worlds; name one: {', '.join([name, *others])}")
+    world = load_world(name)
     return [*identities(world.name, world.wardrobe, pids.stop, settings.seed)][pids.start :]
 
 

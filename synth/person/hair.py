@@ -1,7 +1,4 @@
-"""Hair, beards and what is worn on the head, as records (numpy).
-
-To add a haircut, add a record to HAIR; to add a hat, one to HATS.
-"""
+"""Hair and beards, as records (numpy). To add a haircut, add a record to HAIR."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,14 +8,22 @@ from scipy.ndimage import gaussian_filter
 
 from synth.person.basemesh import base_mesh
 from synth.person.colours import hex_colour, linear
-from synth.person.head import beard_depth
+from synth.person.head import beard_place
+from synth.person.headwear import (
+    HAIR_UNDER_HAT_M,
+    HATS,
+    Hat,
+    glasses_parts,
+    hat_inside,
+    hat_parts,
+    head_surface,
+    mask_parts,
+    units,
+)
 from synth.person.parts import HAIR as LAYER
-from synth.person.parts import Part, rigid, strip_faces, tinted
-from synth.person.pieces import Piece, cut, drop_slivers, neighbours, normals, places, refine, step, template, whole
-from synth.person.textures import TILES, Canvas, canvas, tile_uv
-
-HAIR_UNDER_HAT_M = 0.008
-SCALP_M = 1.40  # hair and hats are cut from what is above
+from synth.person.parts import Part, strip_faces, tube
+from synth.person.pieces import Piece, cut, drop_slivers, neighbours, normals, step
+from synth.person.textures import Canvas, canvas, tile_uv
 
 
 @dataclass(frozen=True)
@@ -65,43 +70,9 @@ HAIR: dict[str, Hair | None] = {
 }
 
 
-@dataclass(frozen=True)
-class Hat:
-    """Attributes: line: lower edge at the front and the slope backwards, in head units; off_m stands off the skull;
-    brim_m width of the brim, front only or all round; fold_m height of a turned-up edge; crown_m more height; hides
-    the hair: none, top, all; soft rounds of smoothing.
-    """
-
-    line: tuple[float, float]
-    off_m: float
-    brim_m: float = 0.0
-    round_brim: bool = False
-    fold_m: float = 0.0
-    crown_m: float = 0.0
-    hides: str = "top"
-    soft: int = 4
-    roughness: float = 0.85
-
-
-HATS = {
-    "cap": Hat((0.42, -0.22), 0.013, brim_m=0.072, crown_m=0.010),
-    "beanie": Hat((0.24, -0.30), 0.016, fold_m=0.055, crown_m=0.012, soft=8),
-    "bucket hat": Hat((0.36, -0.12), 0.016, brim_m=0.055, round_brim=True, crown_m=0.006),
-    "hat": Hat((0.40, -0.12), 0.016, brim_m=0.062, round_brim=True, crown_m=0.030),
-    "sun hat": Hat((0.40, -0.14), 0.018, brim_m=0.115, round_brim=True, crown_m=0.010),
-    "headscarf": Hat((0.0, 0.0), 0.014, hides="all", soft=10),
-    "hood": Hat((0.0, 0.0), 0.028, hides="all", soft=14),
-}
-
-
-def _units(at: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Sideways, back (-1 forehead, 1 occiput) and up (0 eyes, 1 crown) of template positions (..., 3)."""
-    return at[..., 0] / 0.078, (at[..., 1] + 0.025) / 0.1, (at[..., 2] - 1.592) / 0.108
-
-
 def hairline(hair: Hair, at: np.ndarray) -> np.ndarray:
     """Metres inside the hairline at template positions (..., 3), negative where no hair grows."""
-    side, back, up = _units(at)
+    side, back, up = units(at)
     line = np.interp(back, [-0.75, -0.35, -0.12, 0.05, 0.35, 0.6, 1.0], [0.62, 0.60, 0.15, 0.1, -0.1, -0.55, -0.75])
     low = line - hair.fringe_m / 0.108 * np.clip((-back - 0.25) / 0.2, 0, 1) + hair.shift
     inside = np.minimum((up - low) * 0.108, np.where(up < 0.15, 1.0 - np.abs(side) - 0.1 * (back < 0.0), 1.0) * 0.078)
@@ -111,37 +82,15 @@ def hairline(hair: Hair, at: np.ndarray) -> np.ndarray:
     return np.where(at[..., 2] > 1.42, inside, -1.0)
 
 
-@lru_cache(maxsize=2)
-def _head(rounds: int) -> tuple[Piece, np.ndarray]:
-    """The head's surface in terms of base vertices, refined so many times, and its template positions."""
-    p = places("body")
-    near = np.where(np.abs(p.at[:, 0]) < 0.13, p.at[:, 2] - SCALP_M, -1.0)
-    part = cut(whole("body").faces, near)
-    piece = Piece((part.rows @ whole("body").rows).tocsr(), part.faces)
-    for _ in range(rounds):
-        piece = refine(piece)
-    return piece, piece.of(template()[0])
-
-
 @lru_cache(maxsize=64)
 def _cap_of(hair: Hair, hat: Hat | None) -> tuple[Piece, np.ndarray]:
     """The patch of the head's surface that hair covers, in terms of the refined head, and metres inside its line."""
-    piece, at = _head(1)
+    piece, at = head_surface(1)
     inside = hairline(hair, at)
     if hat is not None:
-        inside = np.minimum(inside, 0.012 - _hat_inside(hat, at))
+        inside = np.minimum(inside, 0.012 - hat_inside(hat, at))
     patch = drop_slivers(cut(piece.faces, inside), at)
     return patch, patch.of(inside)
-
-
-def _hat_inside(hat: Hat, at: np.ndarray) -> np.ndarray:
-    """Metres inside a hat's edge."""
-    side, back, up = _units(at)
-    if hat.hides == "all":  # an opening for the face
-        face = 1 - np.hypot(side / 0.80, (up + 0.08) / np.where(up > -0.08, 0.82, 0.98))
-        return np.where(at[..., 1] < -0.045, -face * 0.08, 1.0)
-    front, slope = hat.line
-    return (up - front - slope * (back + 0.5)) * 0.108
 
 
 def _hair_uv(at: np.ndarray, faces: np.ndarray) -> np.ndarray:
@@ -163,9 +112,9 @@ def _weights(at: np.ndarray) -> np.ndarray:
 def hair_parts(look: dict, body: np.ndarray, hull_at: np.ndarray, noise: np.ndarray) -> list[Part]:
     """Everything on the head. Args: hull_at: (M, 3) outermost cloth, on which long hair lies."""
     hair, hat = HAIR[look["hair"]["kind"]], HATS[look["hat"]["kind"]] if look["hat"] else None
-    piece, at = _head(1)
+    piece, at = head_surface(1)
     head = piece.of(body)
-    plain, plain_at = _head(0)
+    plain, plain_at = head_surface(0)
     plain_head = plain.of(body)
     parts = []
     colour = hex_colour(look["hair"]["colour"])
@@ -178,11 +127,11 @@ def hair_parts(look: dict, body: np.ndarray, hull_at: np.ndarray, noise: np.ndar
     if look["beard"]:
         parts += _beard(look["beard"], colour, head, at)
     if hat is not None:
-        parts += _hat(hat, look["hat"], plain_head, plain_at)
+        parts += hat_parts(hat, look["hat"], plain_head, plain_at)
     if look["glasses"]:
-        parts += _glasses(look["glasses"], body)
+        parts += glasses_parts(look["glasses"], body)
     if look["mask"]:
-        parts += _mask(look["mask"], plain_head, plain_at)
+        parts += mask_parts(look["mask"], plain_head, plain_at)
     return parts
 
 
@@ -191,10 +140,10 @@ def _shell(hair: Hair, hat: Hat | None, colour: np.ndarray, head: np.ndarray, no
     patch, inside = _cap_of(hair, hat)
     if not len(patch.faces):
         return []
-    _, at_all = _head(1)
+    _, at_all = head_surface(1)
     at, rest = patch.of(at_all), patch.of(head)
-    _, back, up = _units(at)
-    centre = head[_head(1)[1][:, 2] > 1.56].mean(0)
+    _, back, up = units(at)
+    centre = head[head_surface(1)[1][:, 2] > 1.56].mean(0)
     away = rest - centre
     away /= np.linalg.norm(away, axis=1, keepdims=True)
     out = 0.6 * normals(rest, patch.faces) + 0.4 * away
@@ -305,20 +254,6 @@ def _curtain(
     return [part]
 
 
-def _tube(path: np.ndarray, radius: np.ndarray, sides: int = 10) -> tuple[np.ndarray, np.ndarray]:
-    """A tube along a path (K, 3) with radii (K,): vertices and faces."""
-    along = np.gradient(path, axis=0)
-    along /= np.linalg.norm(along, axis=1, keepdims=True)
-    side = np.cross(along, [1.0, 0.0, 0.0])
-    bad = np.linalg.norm(side, axis=1) < 0.2
-    side[bad] = np.cross(along[bad], [0.0, 1.0, 0.0])
-    side /= np.linalg.norm(side, axis=1, keepdims=True)
-    other = np.cross(along, side)
-    phi = np.linspace(0, 2 * np.pi, sides, endpoint=False)
-    ring = np.cos(phi)[None, :, None] * side[:, None] + np.sin(phi)[None, :, None] * other[:, None]
-    return (path[:, None] + ring * radius[:, None, None]).reshape(-1, 3), strip_faces(len(path), sides, True)
-
-
 def _tied(vertices: np.ndarray, faces: np.ndarray, colour: np.ndarray, rows: int, template_z: np.ndarray) -> Part:
     sides = len(vertices) // rows
     u, v = np.tile(np.linspace(0, 1, sides, endpoint=False), rows), np.repeat(np.linspace(0.9, 0.1, rows), sides)
@@ -342,14 +277,14 @@ def _tie(hair: Hair, colour: np.ndarray, head: np.ndarray, at: np.ndarray, under
             ],
             1,
         )
-        vertices, faces = _tube(path, 0.013 + 0.016 * np.sin(np.pi * np.clip(0.12 + t, 0, 1)) ** 0.7)
+        vertices, faces = tube(path, 0.013 + 0.016 * np.sin(np.pi * np.clip(0.12 + t, 0, 1)) ** 0.7)
         return [_tied(vertices, faces, colour, len(t), np.repeat(1.62 - 0.10 * t, 10))]
     if hair.tie == "braids":
         parts = []
         for side in (-1, 1):
             ear = head[np.argmin(np.linalg.norm(at - [side * 0.07, 0.01, 1.54], axis=1))]
             path = ear + np.stack([side * (0.012 + 0.02 * t), 0.005 - 0.07 * t + 0 * t, -0.25 * t], 1)
-            vertices, faces = _tube(path, 0.014 * (1 + 0.25 * np.cos(2 * np.pi * 7 * t)) * (1 - 0.3 * t))
+            vertices, faces = tube(path, 0.014 * (1 + 0.25 * np.cos(2 * np.pi * 7 * t)) * (1 - 0.3 * t))
             parts.append(_tied(vertices, faces, colour, len(t), np.repeat(1.54 - 0.2 * t, 10)))
         return parts
     if under_hat and hair.tie == "top bun":
@@ -357,13 +292,13 @@ def _tie(hair: Hair, colour: np.ndarray, head: np.ndarray, at: np.ndarray, under
     centre = back + [0, 0.022, 0.0] if hair.tie == "bun" else top + [0, 0.0, 0.022]
     polar = np.linspace(0.05, np.pi - 0.05, 9)
     path = centre + np.stack([0 * polar, 0 * polar, 0.038 * np.cos(polar)], 1)
-    vertices, faces = _tube(path, 0.043 * np.sin(polar), 14)
+    vertices, faces = tube(path, 0.043 * np.sin(polar), 14)
     return [_tied(vertices, faces, colour, 9, np.full(len(vertices), 1.6))]
 
 
 def _beard(beard: dict, colour: np.ndarray, head: np.ndarray, at: np.ndarray) -> list[Part]:
-    piece, _ = _head(1)
-    depth = beard_depth(at) - 0.35
+    piece, _ = head_surface(1)
+    depth = beard_place(at) - 0.35
     patch = drop_slivers(cut(piece.faces, depth), at)
     if not len(patch.faces):
         return []
@@ -372,173 +307,6 @@ def _beard(beard: dict, colour: np.ndarray, head: np.ndarray, at: np.ndarray) ->
     down = np.array([0, -0.3, -0.6])
     moved = rest + (normals(rest, patch.faces) + down * np.clip((1.50 - where[:, 2:]) / 0.03, 0, 1)) * stand[:, None]
     return [_strands(moved, _weights(where + [0, 0, 1]), patch.faces, _hair_uv(where, patch.faces), colour * 0.9, 0.7)]
-
-
-def _hat(hat: Hat, look: dict, head: np.ndarray, at: np.ndarray) -> list[Part]:
-    piece, _ = _head(0)
-    colour = hex_colour(look["colour"])
-    inside = _hat_inside(hat, at)
-    if hat.hides == "all":
-        inside = np.minimum(inside, at[:, 2] - 1.425)
-    patch = drop_slivers(cut(piece.faces, inside), at)
-    rest, where = patch.of(head), patch.of(at)
-    mean, border = neighbours(patch.faces, len(rest))
-    skull = rest
-    for _ in range(hat.soft * 2):  # no ears under it
-        skull = np.where(border[:, None], skull, mean @ skull)
-    out = normals(skull, patch.faces)
-    grow = ((rest - skull) * out).sum(1).clip(0)
-    for _ in range(4):
-        grow = np.maximum(grow, mean @ grow)
-    _, back, up = _units(where)
-    off = hat.off_m + grow * (1 if hat.hides == "all" else 0.6)
-    moved = skull + out * off[:, None] + np.array([0, 0, 1]) * (hat.crown_m * np.clip((up - 0.3) / 0.5, 0, 1))[:, None]
-    if look["kind"] == "hood":
-        moved += (
-            np.array([0, 0.03, 0.02]) * np.clip((back + 0.3) / 1.0, 0, 1)[:, None]
-            + np.array([0, -0.025, 0.0]) * np.clip((-back - 0.2) / 0.4, 0, 1)[:, None]
-        )
-    for _ in range(hat.soft):
-        moved = 0.5 * moved + 0.5 * (mean @ moved)
-    off = HAIR_UNDER_HAT_M + 0.004 - ((moved - rest) * out).sum(1)
-    moved += out * np.maximum(off, 0)[:, None]
-    uv = _hat_uv(where, patch.faces)
-    weights = _hat_weights(where, hat)
-    parts = [
-        Part(moved, weights, patch.faces, uv, np.broadcast_to(linear(colour), moved.shape), hat.roughness, LAYER + 1)
-    ]
-    from synth.person.pieces import border_loops
-
-    for loop in border_loops(patch.faces):
-        edge = moved[loop]
-        centre = edge.mean(0)
-        away = edge - centre
-        level = away * [1, 1, 0.0] if hat.hides != "all" else away
-        level = level / (np.linalg.norm(level, axis=1, keepdims=True) + 1e-9)
-        rings, shade = [edge, edge - 0.010 * level + [0, 0, 0.003]], [1.0, 0.3]
-        if hat.fold_m:
-            grow_ = np.ones((len(loop), 1))
-            rings = [
-                edge - 0.004 * level,
-                edge + 0.006 * level - [0, 0, 0.004],
-                edge + 0.009 * level + [0, 0, 0.5 * hat.fold_m],
-                edge + 0.004 * level * grow_ + [0, 0, hat.fold_m],
-                edge - 0.006 * level + [0, 0, hat.fold_m - 0.004],
-            ]
-            shade = [0.5, 0.95, 0.95, 0.95, 0.8]
-        elif hat.brim_m:
-            front = -(edge[:, 1] - centre[1]) / (np.linalg.norm(edge[:, :2] - centre[:2], axis=1) + 1e-9)
-            wide = np.ones(len(loop)) if hat.round_brim else np.clip((front - 0.42) / 0.4, 0, 1) ** 0.6
-            ahead = level if hat.round_brim else (0.10 * level + [0, -0.95, 0])
-            drop = np.array([0, 0, -0.22 if not hat.round_brim else (-0.35 if look["kind"] != "hat" else 0.05)])
-            far = (ahead + drop) * (hat.brim_m * wide)[:, None]
-            rings = [
-                edge + 0.001 * level,
-                edge + 0.5 * far,
-                edge + far,
-                edge + far - [0, 0, 0.004],
-                edge + 0.4 * far - [0, 0, 0.004],
-                edge - 0.010 * level,
-            ]
-            shade = [0.95, 0.95, 0.95, 0.8, 0.6, 0.3]
-        vertices = np.concatenate(rings)
-        faces = strip_faces(len(rings), len(loop), True)
-        tint = linear(hex_colour(look["second"] if look["trim"] else look["colour"]))
-        shades = np.repeat(shade, len(loop))[:, None] * tint
-        base = np.broadcast_to(tile_uv("white", np.array(0.5), np.array(0.5)), (*faces.shape, 2))
-        parts.append(
-            Part(vertices, np.tile(weights[loop], (len(rings), 1)), faces, base, shades, hat.roughness, LAYER + 1)
-        )
-    return parts
-
-
-def _hat_weights(where: np.ndarray, hat: Hat) -> np.ndarray:
-    mesh = base_mesh()
-    low = np.clip((1.50 - where[:, 2]) / 0.07, 0, 1) if hat.hides == "all" else np.zeros(len(where))
-    weights = np.zeros((len(where), len(mesh.bones)))
-    weights[:, mesh.bone("head")], weights[:, mesh.bone("neck_01")] = 1 - low, 0.5 * low
-    weights[:, mesh.bone("spine_03")] = 0.5 * low
-    return weights
-
-
-def _hat_uv(at: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    u = (np.arctan2(at[:, 0], -(at[:, 1] + 0.02)) / (2 * np.pi) + 0.5)[faces]
-    u = u - np.round(u - u[:, :1])
-    return tile_uv("hat", u, np.clip((at[:, 2] - 1.42) / 0.32, 0, 1)[faces])
-
-
-def _glasses(look: dict, body: np.ndarray) -> list[Part]:
-    mesh = base_mesh()
-    colour = hex_colour(look["colour"])
-    parts, centres = [], []
-    phi = np.linspace(0, 2 * np.pi, 17)
-    for side, s in (("l", 1), ("r", -1)):
-        eye = body[np.unique(mesh.faces[f"helper-{side}-eye"])]
-        centre = np.array([eye[:, 0].mean(), eye[:, 1].min() - 0.012, eye[:, 2].mean() - 0.002])
-        centres.append(centre)
-        half, high = (0.026, 0.020) if not look["dark"] else (0.029, 0.023)
-        power = 0.7
-        shape = np.stack(
-            [
-                np.sign(np.cos(phi)) * np.abs(np.cos(phi)) ** power * half,
-                0.004 * np.cos(phi) ** 2,
-                np.sign(np.sin(phi)) * np.abs(np.sin(phi)) ** power * high,
-            ],
-            1,
-        )
-        vertices, faces = _tube(centre + shape, np.full(len(phi), 0.0018), 5)
-        parts.append(rigid(vertices, faces, "head", colour, 0.3))
-        temple = centre + np.array([s * half, 0.004, 0.008])
-        ear = np.array([s * (abs(centre[0]) + half + 0.016), centre[1] + 0.115, centre[2] + 0.010])
-        t = np.linspace(0, 1, 5)[:, None]
-        vertices, faces = _tube(
-            temple + (ear - temple) * t + np.array([s * 0.006, 0, 0]) * np.sin(np.pi * t), np.full(5, 0.0018), 5
-        )
-        parts.append(rigid(vertices, faces, "head", colour, 0.3))
-        if look["dark"]:
-            lens = np.concatenate([[centre], centre + shape])
-            fan = np.stack([np.zeros(16, int), np.arange(1, 17), np.arange(2, 18)], 1)
-            parts.append(rigid(lens, fan, "head", np.array([0.05, 0.05, 0.06]), 0.1))
-    bridge = np.stack(
-        [
-            centres[0] - [0.024, 0, -0.004],
-            (centres[0] + centres[1]) / 2 + [0, -0.003, 0.007],
-            centres[1] + [0.024, 0, 0.004],
-        ]
-    )
-    vertices, faces = _tube(bridge, np.full(3, 0.0018), 5)
-    parts.append(rigid(vertices, faces, "head", colour, 0.3))
-    return parts
-
-
-def _mask(look: dict, head: np.ndarray, at: np.ndarray) -> list[Part]:
-    piece, _ = _head(0)
-    x, y, z = np.abs(at[:, 0]), at[:, 1], at[:, 2]
-    high = 1.572 - 0.25 * np.maximum(x - 0.015, 0)
-    inside = np.minimum(np.minimum(high - z, z - 1.474 - 0.30 * np.maximum(x - 0.02, 0)), (-0.048 - y) * 0.8)
-    patch = drop_slivers(cut(piece.faces, inside), at)
-    rest, where = patch.of(head), patch.of(at)
-    mean, _ = neighbours(patch.faces, len(rest))
-    moved = rest
-    for _ in range(8):
-        moved = 0.4 * moved + 0.6 * (mean @ moved)
-    out = normals(moved, patch.faces)
-    off = np.maximum(0.006 - ((moved - rest) * out).sum(1), 0)
-    for _ in range(3):
-        off = np.maximum(off, mean @ off)
-    moved = moved + out * off[:, None]
-    weights = _weights(where + [0, 0, 1])
-    part = tinted(moved, weights, patch.faces, hex_colour(look["colour"]), 0.9, LAYER + 1)
-    loops = []
-    for s in (1, -1):
-        edge = moved[np.argmax(where[:, 0] * s + 0.0 * where[:, 2])]
-        ear = head[np.argmin(np.linalg.norm(at - [s * 0.078, -0.005, 1.585], axis=1))] + [s * 0.004, 0, 0]
-        t = np.linspace(0, 1, 6)[:, None]
-        vertices, faces = _tube(
-            edge + (ear - edge) * t + np.array([s * 0.006, 0, 0]) * np.sin(np.pi * t), np.full(6, 0.0014), 5
-        )
-        loops.append(rigid(vertices, faces, "head", hex_colour(look["colour"]) * 0.95, 0.9))
-    return [part, *loops]
 
 
 def paint_hair(hair: Hair | None, variant: int) -> Canvas:
@@ -556,6 +324,3 @@ def paint_hair(hair: Hair | None, variant: int) -> Canvas:
     c.relief += np.clip(0.5 * streaks, -1, 1).astype(np.float32)
     c.albedo *= np.clip(0.80 + 0.16 * streaks, 0.35, 1.0).astype(np.float32)[..., None]
     return c
-
-
-__all__ = ["HAIR", "HATS", "TILES", "hair_parts", "hairline", "paint_hair"]

@@ -10,9 +10,9 @@ from synth.person.basemesh import base_mesh
 from synth.person.colours import hex_colour, linear
 from synth.person.garments import Garment
 from synth.person.parts import SKIN, Part, tinted
-from synth.person.pieces import Piece, cut, drop_slivers, places, whole
+from synth.person.pieces import Piece, Places, cut, drop_slivers, places, whole
 from synth.person.shoes import Shoe
-from synth.person.tailor import MARGIN_M, covered
+from synth.person.surface import MARGIN_M, covered
 from synth.person.textures import GUTTER, TILES, Canvas, tile_uv
 
 MONK = "#f6ede4 #f3e7db #f7ead0 #eadaba #d7bd96 #a07e56 #825c43 #604134 #3a312a #292420".split()
@@ -93,7 +93,7 @@ def paint_face(look: dict, hairline: np.ndarray | None) -> Canvas:
     lips = front * _bump(z - 0.004 * (x < 0.006), 1.5265, 0.0095, 4) * _bump(x, 0, 0.0235, 4)
     lay(lips, np.array([0.42, 0.10, 0.10]) * 0.35 + skin * [0.62, 0.40, 0.40], 0.55 + 0.45 * face["lips"])
     lay(front * _bump(z, 1.5268, 0.0012) * _bump(x, 0, 0.022, 4), skin * [0.25, 0.15, 0.14], 0.75)
-    eye = np.hypot((x - EYE[0]) / 0.0165, (z - EYE[1]) / (0.0085 if True else 0.0)) - 1
+    eye = np.hypot((x - EYE[0]) / 0.0165, (z - EYE[1]) / 0.0085) - 1
     lay(front * np.exp(-((eye / 0.22) ** 2)) * (z > EYE[1] - 0.002), dark * 0.3 + 0.005, 0.85)
     lay(front * np.exp(-((eye / 0.2) ** 2)) * (z <= EYE[1] - 0.002), skin * 0.45, 0.4)
     arc = 1.6155 + 0.004 * face["brow_lift"] + 0.16 * x - 2.6 * np.maximum(x - 0.032, 0) ** 1.4
@@ -105,7 +105,7 @@ def paint_face(look: dict, hairline: np.ndarray | None) -> Canvas:
         * np.clip((0.058 - x) / 0.01, 0, 1)
     )
     lay(brow, np.minimum(dark, skin * 0.6) * 0.8, 0.9)
-    beard = _beard_place(at)
+    beard = beard_place(at)
     if face["stubble"] > 0:
         lay(beard, dark * 0.6 + skin * 0.25, 0.55 * face["stubble"])
     if hairline is not None:
@@ -121,22 +121,15 @@ def paint_face(look: dict, hairline: np.ndarray | None) -> Canvas:
     return c
 
 
-def _beard_place(at: np.ndarray) -> np.ndarray:
+def beard_place(at: np.ndarray) -> np.ndarray:
     """Where a beard grows, 0 to 1, at template positions (..., 3)."""
     x, y, z = np.abs(at[..., 0]), at[..., 1], at[..., 2]
-    jaw = np.clip((1.545 - z - 0.9 * np.maximum(0.0, 0.045 - x) * 0.0) / 0.006, 0, 1) * np.clip(
-        (-0.035 - y) / 0.01, 0, 1
-    )
+    jaw = np.clip((1.545 - z) / 0.006, 0, 1) * np.clip((-0.035 - y) / 0.01, 0, 1)
     jaw = jaw * np.clip((z - 1.462 - 0.55 * (y + 0.12)) / 0.01, 0, 1)
     mouth = np.hypot(x / 0.027, (z - 1.527) / 0.012) < 1
     upper = (np.abs(z - 1.5425) < 0.005) & (x < 0.027) & (y < -0.1)
     cheek = np.clip((z - 1.532 - 0.65 * (x - 0.02)) / -0.008, 0, 1)
     return np.where(mouth, 0.0, np.maximum(jaw * cheek, upper))
-
-
-def beard_depth(at: np.ndarray) -> np.ndarray:
-    """`_beard_place` at vertices (N, 3)."""
-    return _beard_place(at)
 
 
 @lru_cache(maxsize=512)
@@ -167,15 +160,8 @@ def skin_part(look: dict, body: np.ndarray, worn: tuple[Garment, ...], shoe: Sho
     part.colour = colour
     head = (at[part.faces, 2] > LOW_M + 0.01).all(1) & (np.abs(at[part.faces, 0]) < 0.12).all(1)
     part.uv = np.where(head[:, None, None], head_uv(at, part.faces), part.uv)
-    part.covered = covered([*worn], _at(piece)) > 0
+    part.covered = covered([*worn], Places(at, piece.of(p.arm_m), piece.of(p.on_arm), piece.of(p.on_leg))) > 0
     return part
-
-
-def _at(piece: Piece):
-    from synth.person.pieces import Places
-
-    p = places("body")
-    return Places(piece.of(p.at), piece.of(p.arm_m), piece.of(p.on_arm), piece.of(p.on_leg))
 
 
 def eyes(look: dict, body: np.ndarray) -> list[Part]:

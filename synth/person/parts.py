@@ -59,3 +59,17 @@ def strip_faces(rows: int, columns: int, closed: bool) -> np.ndarray:
     i, j = np.meshgrid(np.arange(rows - 1), np.arange(across), indexing="ij")
     a, b = (i * columns + j).ravel(), (i * columns + (j + 1) % columns).ravel()
     return np.concatenate([np.stack([a, b, a + columns], 1), np.stack([b, b + columns, a + columns], 1)])
+
+
+def tube(path: np.ndarray, radius: np.ndarray, sides: int = 10) -> tuple[np.ndarray, np.ndarray]:
+    """A tube along a path (K, 3) with radii (K,): vertices and faces."""
+    along = np.gradient(path, axis=0)
+    along /= np.linalg.norm(along, axis=1, keepdims=True)
+    side = np.cross(along, [1.0, 0.0, 0.0])
+    bad = np.linalg.norm(side, axis=1) < 0.2
+    side[bad] = np.cross(along[bad], [0.0, 1.0, 0.0])
+    side /= np.linalg.norm(side, axis=1, keepdims=True)
+    other = np.cross(along, side)
+    phi = np.linspace(0, 2 * np.pi, sides, endpoint=False)
+    ring = np.cos(phi)[None, :, None] * side[:, None] + np.sin(phi)[None, :, None] * other[:, None]
+    return (path[:, None] + ring * radius[:, None, None]).reshape(-1, 3), strip_faces(len(path), sides, True)

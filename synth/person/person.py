@@ -13,11 +13,13 @@ from synth.person import details, shoes
 from synth.person.basemesh import base_mesh
 from synth.person.body import Shape, bone_transforms, joints, shape_vertices, skin
 from synth.person.garments import BOTTOMS, OUTERS, TOPS, Garment
-from synth.person.hair import HAIR, HATS, hair_parts, hairline, paint_hair
+from synth.person.hair import HAIR, hair_parts, hairline, paint_hair
 from synth.person.head import eyes, face_places, paint_face, skin_part
+from synth.person.headwear import HATS
 from synth.person.parts import Part
 from synth.person.props import BAGS, Carried, paint_bag, umbrella
-from synth.person.tailor import Hull, sew
+from synth.person.surface import Hull
+from synth.person.tailor import sew
 from synth.person.textures import LEG_M, SLEEVE_M, TRUNK_M, Atlas, canvas, crease, weave
 from synth.randomness import rng
 

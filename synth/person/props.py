@@ -10,9 +10,9 @@ import numpy as np
 
 from synth.person.basemesh import base_mesh
 from synth.person.colours import hex_colour, linear
-from synth.person.parts import PROP, Part, rigid, strip_faces, tinted
+from synth.person.parts import Part, rigid, strip_faces, tinted, tube
 from synth.person.pieces import border_loops, cut, drop_slivers, places
-from synth.person.tailor import GROUP, ROUNDS, Hull, cloth_weights
+from synth.person.surface import GROUP, ROUNDS, Hull, cloth_weights
 from synth.person.textures import Canvas, canvas, tile_uv
 
 
@@ -114,9 +114,7 @@ def _backpack(look: dict, hull: Hull) -> tuple[list[Part], list[Carried]]:
 
 
 def _cord(path: np.ndarray, radius: float, bone: str, colour: np.ndarray) -> Part:
-    from synth.person.hair import _tube
-
-    vertices, faces = _tube(path, np.full(len(path), radius), 6)
+    vertices, faces = tube(path, np.full(len(path), radius), 6)
     return rigid(vertices, faces, bone, colour, 0.6)
 
 
@@ -238,6 +236,3 @@ def paint_bag(look: dict) -> Canvas:
     c.line(np.broadcast_to(c.z - 0.8, c.relief.shape), 0.012, 0.5, 0.35)
     c.line(np.broadcast_to(np.abs(np.abs(c.x) - 0.2), c.relief.shape) + 0 * c.z, 0.005, 0.4, 0.2)
     return c
-
-
-__all__ = ["BAGS", "PROP", "Carried", "paint_bag", "umbrella"]

@@ -11,7 +11,7 @@ from synth.person.basemesh import base_mesh
 from synth.person.colours import hex_colour
 from synth.person.parts import Part, strip_faces
 from synth.person.pieces import places, whole
-from synth.person.textures import TILES, Canvas, canvas, tile_uv
+from synth.person.textures import Canvas, canvas, tile_uv
 
 ROUND = 32  # vertices round the outline
 
@@ -267,6 +267,3 @@ def paint_shoes(look: dict, shoe: Shoe) -> Canvas:
     elif kind == "loafers":
         c.line(np.where(upper, np.hypot((toe - 0.5) / 0.16, (c.z - 0.75) / 0.42) - 1.0, 1.0), 0.06, 0.4, 0.25)
     return c
-
-
-__all__ = ["SHOES", "TILES", "Shoe", "drop_m", "paint_shoes", "shoe_parts"]

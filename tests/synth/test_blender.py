@@ -456,3 +456,19 @@ def no_leftovers() -> Iterator[None]:
     yield
     mine = [path for path in {*Path("/tmp").glob("blender_*")} - before if path.stat().st_uid == os.getuid()]
     assert not mine
+
+
+def test_portraits_show_people_from_the_side_that_is_asked_for(tmp_path: Path) -> None:
+    """One person before a plain backdrop; the left side is the mirror of the right, roughly, and not of the front."""
+    out = tmp_path / "person.png"
+    code = "from opengspr import command; from synth.preview import Preview, main; command(Preview, main)"
+    args = ["person", "4", "--preset", "demo-src", "--size", "96", "--workers", "1", "--out", out]
+    done = subprocess.run([sys.executable, "-c", code, *args], env=os.environ | {"PYTHONPATH": str(ROOT)}, check=True)
+    assert done.returncode == 0
+    sheet = np.asarray(Image.open(out).convert("RGB")).astype(float)
+    pictures = [sheet[6 : 6 + 96, 6 + k * 54 : 6 + k * 54 + 48] for k in range(8)]
+    people = [np.abs(picture_ - np.median(picture_, axis=1, keepdims=True)).sum(-1) > 40 for picture_ in pictures]
+    for mask in people:
+        assert 0.05 < mask.mean() < 0.4 and mask[:, :4].mean() < 0.1
+    front, left, right = people[0], people[2], people[6]
+    assert (left ^ right[:, ::-1]).mean() < (left ^ front).mean() + 0.02

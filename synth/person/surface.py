@@ -1,0 +1,182 @@
+"""The surface that all clothes share: the base mesh's tights, refined, with charts, texture coordinates and edges.
+
+`Hull` holds where the outermost layer is at each of its vertices.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from scipy import sparse
+from scipy.ndimage import gaussian_filter1d
+
+from synth.person.basemesh import base_mesh
+from synth.person.body import joints
+from synth.person.garments import Garment, opening, region
+from synth.person.parts import Part, strip_faces
+from synth.person.pieces import Places, neighbours, normals, places, round_arm, step, template, whole
+from synth.person.textures import tile_uv
+
+GROUP, ROUNDS = "helper-tights", 1
+MARGIN_M = 0.045  # of a covered layer that stays under the edge of the outer one
+ANGLES = 64  # directions round a limb or skirt
+LIP_M = 0.004
+
+
+@dataclass(frozen=True)
+class Charts:
+    """How much each vertex of the surface belongs to the trunk, a leg or an arm (M,), summing to 1."""
+
+    trunk: np.ndarray
+    leg: np.ndarray
+    arm: np.ndarray
+
+
+@lru_cache(maxsize=1)
+def charts() -> Charts:
+    p = places(GROUP, ROUNDS)
+    arm = step(p.on_arm, 0.25, 0.75)
+    leg = step(-p.at[:, 2], -0.90, -0.80) * (1 - arm)
+    return Charts(1 - arm - leg, leg, arm)
+
+
+@lru_cache(maxsize=1)
+def cloth_weights() -> np.ndarray:
+    """Skin weights (M, B) of cloth: the body's, smoothed, which softens the creases of shoulders and hips."""
+    surface = whole(GROUP, ROUNDS)
+    weights = surface.of(base_mesh().weights)
+    mean, _ = neighbours(surface.faces, len(weights))
+    for _ in range(6):
+        weights = 0.5 * weights + 0.5 * (mean @ weights)
+    return weights
+
+
+@lru_cache(maxsize=1)
+def mean() -> sparse.csr_matrix:
+    surface = whole(GROUP, ROUNDS)
+    return neighbours(surface.faces, surface.rows.shape[0])[0]
+
+
+class Hull:
+    """The outermost layer on a body.
+
+    Attributes:
+        at: (M, 3) where it is. normals: (M, 3). heads: (B, 3) the joints.
+        tails: heights (L,) and support (L, ANGLES) of freely hanging cloth, outermost so far.
+    """
+
+    def __init__(self, body: np.ndarray):
+        surface = whole(GROUP, ROUNDS)
+        self.faces = surface.faces
+        self.at = surface.of(body)
+        self.heads = joints(body)
+        self.normals = even_normals(self.at, self.faces)
+        self.at = self.at + 0.001 * self.normals
+        level = self.at[charts().trunk > 0.5]
+        heights = np.linspace(level[:, 2].min(), level[:, 2].max(), 24)
+        middle = [
+            np.ptp(level[np.abs(level[:, 2] - h) < 0.04, 1]) / 2 + level[np.abs(level[:, 2] - h) < 0.04, 1].min()
+            for h in heights
+        ]
+        self.spine = heights, gaussian_filter1d(np.array(middle), 2)
+        self.tails: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+
+    def height(self, template_m: np.ndarray | float) -> np.ndarray:
+        """Heights on this body of heights on the template."""
+        mesh, (_, heads) = base_mesh(), template()
+        bones = [
+            mesh.bone(b) for b in ("ball_l", "foot_l", "calf_l", "thigh_l", "spine_02", "spine_03", "neck_01", "head")
+        ]
+        return np.interp(template_m, heads[bones, 2], self.heads[bones, 2])
+
+    def put_on(self, at: np.ndarray, inside: np.ndarray) -> None:
+        """Makes a layer the outermost one where `inside` (M,) metres is positive."""
+        share = step(inside, -0.02, 0.005)[:, None]
+        self.at = self.at * (1 - share) + at * share
+        self.normals = even_normals(self.at, self.faces)
+
+
+def even_normals(at: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """Unit normals (M, 3) of the surface, averaged over the neighbours."""
+    out = normals(at, faces)
+    for _ in range(3):
+        out = out + mean() @ out
+        out /= np.linalg.norm(out, axis=1, keepdims=True) + 1e-12
+    return out
+
+
+def covered(later: list[Garment], p: Places) -> np.ndarray:
+    """Metres inside what outer garments cover (N,), negative where they leave it to be seen."""
+    depth = np.full(len(p.at), -1.0)
+    for garment in later:
+        inside = region(garment, p)
+        if garment.skirt_m is not None:
+            z = p.at[:, 2]
+            tail = np.where((p.on_arm > 0.35) | (z > garment.hem_m + 0.01), -1.0, z - garment.skirt_m)
+            if garment.open_m is not None:
+                tail = np.minimum(tail, opening(garment, p.at))
+            if garment.waist_m is not None:
+                tail = np.minimum(tail, garment.waist_m - z)
+            inside = np.maximum(inside, np.where(z < garment.hem_m + 0.02, tail, -1.0))
+        depth = np.maximum(depth, inside)
+    return depth
+
+
+def lip(main: Part, loop: np.ndarray, out: np.ndarray) -> Part:
+    """The inside of a hem or cuff: cloth that turns inwards, so that edges look thick and openings are not empty."""
+    edge = main.vertices[loop]
+    along = np.roll(edge, -1, 0) - np.roll(edge, 1, 0)
+    inward = np.cross(out[loop], along)
+    inward = gaussian_filter1d(inward / (np.linalg.norm(inward, axis=1, keepdims=True) + 1e-9), 2, axis=0, mode="wrap")
+    inner = edge - LIP_M * out[loop]
+    far = inner + 0.03 * inward - 0.004 * out[loop]
+    count = len(loop)
+    faces = strip_faces(3, count, True)
+    corner = np.zeros((int(main.faces.max()) + 1, 2))
+    corner[main.faces] = main.uv
+    uv = np.tile(corner[loop], (3, 1))[faces]
+    uv = uv[:, :1] + (uv - uv[:, :1]) * (np.ptp(uv, axis=1, keepdims=True) < 0.1)
+    shade = np.repeat([1.0, 0.7, 0.25], count)[:, None] * np.ones(3)
+    return Part(
+        np.concatenate([edge, inner, far]),
+        np.tile(main.weights[loop], (3, 1)),
+        faces,
+        uv,
+        shade,
+        main.roughness,
+        main.layer,
+    )
+
+
+def _around(x: np.ndarray, y: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """Angle round an axis as u in 0..1 per corner (F, 3), 0.5 where y is negative; faces at the seam run over."""
+    u = (np.arctan2(x, -y) / (2 * np.pi) + 0.5)[faces]
+    return u - np.round(u - u[:, :1])
+
+
+def cloth_uv(garment: Garment, tile: str, p: Places, faces: np.ndarray) -> np.ndarray:
+    """Corners (F, 3, 2) in the atlas: the trunk unrolled from the back seam, sleeves from the seam under the arm, legs
+    from the inner seam.
+    """
+    x, y, z = p.at.T
+    mesh, (_, heads) = base_mesh(), template()
+    middle = np.abs(p.at[faces, 0].mean(1))
+    if garment.neck_m is None and garment.skirt_m is None:
+        side = np.where(p.at[faces, 0].mean(1) > 0, 1.0, -1.0)
+        chain = heads[[mesh.bone(f"{bone}_l") for bone in ("thigh", "calf", "foot")]]
+        cx, cy = (np.interp(z, chain[::-1, 2], chain[::-1, k]) for k in (0, 1))
+        dx, dy = x[faces] * side[:, None] - cx[faces], (y - cy)[faces]
+        u = np.arctan2(dy, dx) / (2 * np.pi) + 0.5  # 0.5 at the outer side, the inner seam at 0 and 1
+        u = u - np.round(u - u[:, :1])
+        return tile_uv(tile, u, z[faces] / 1.06)
+    low = min(garment.hem_m, garment.skirt_m or 9.0) - 0.02
+    v = (z - low) / (1.54 - low) if garment.neck_m is not None else z / 1.06
+    trunk = tile_uv(tile, _around(x, y + 0.01, faces), v[faces])
+    if garment.sleeve_m is None:
+        return trunk
+    left = p.at * np.where(x < 0, -1.0, 1.0)[:, None] ** np.array([1, 0, 0])
+    away, _, e1, e2 = round_arm(left, heads[[mesh.bone(f"{bone}_l") for bone in ("upperarm", "lowerarm", "hand")]])
+    u = (np.arctan2((away * e1).sum(1), (away * e2).sum(1)) / (2 * np.pi) + 0.5)[faces]
+    sleeve = tile_uv(tile + " sleeve", u - np.round(u - u[:, :1]), 1 - (np.clip(p.arm_m, 0, None) / 0.5)[faces])
+    on_arm = (p.on_arm > 0.5)[faces].all(1) & (middle > 0.12)
+    return np.where(on_arm[:, None, None], sleeve, trunk)
