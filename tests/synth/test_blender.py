@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
@@ -133,7 +134,12 @@ def begun(out: Path) -> bool:
 
 
 def workers(run: subprocess.Popen) -> list[psutil.Process]:
-    return [p for p in psutil.Process(run.pid).children() if "spawn_main" in " ".join(p.cmdline())]
+    found = []
+    for process in psutil.Process(run.pid).children():
+        with suppress(psutil.Error):  # gone while we look
+            if "spawn_main" in " ".join(process.cmdline()):
+                found.append(process)
+    return found
 
 
 def gone(processes: list[psutil.Process]) -> bool:
