@@ -13,7 +13,7 @@ Weights = dict[str, float]
 @dataclass(frozen=True)
 class Wardrobe:
     """Attributes: weights of tops, outers (worn over them, "" for none), bottoms and shoes; shares of people with a
-    hat, a bag, an umbrella, a mask; hats, by kind; bright, share of bright colours; tucked share.
+    hat, a bag, a mask; hats, by kind; bright, share of bright colours; tucked share.
     """
 
     tops: Weights
@@ -24,7 +24,6 @@ class Wardrobe:
     bags: Weights = field(
         default_factory=lambda: {"": 6, "backpack": 2, "crossbody": 1.2, "handbag": 1, "suitcase": 0.2}
     )
-    umbrella: float = 0.0
     mask: float = 0.04
     bright: float = 0.25
     tucked: float = 0.15
@@ -100,7 +99,6 @@ WARDROBES = {
             "headscarf": 0.6,
             "hood": 0.2,
         },
-        umbrella=0.01,
     ),
     "summer": Wardrobe(
         tops={
@@ -200,7 +198,6 @@ WARDROBES = {
         },
         shoes={"trainers": 4, "boots": 2.5, "canvas shoes": 2, "leather shoes": 1.5, "high boots": 0.7, "loafers": 0.8},
         hats={"": 10, "cap": 1, "beanie": 1.2, "hat": 0.4, "headscarf": 0.6, "hood": 0.4},
-        umbrella=0.03,
         bright=0.2,
     ),
     "office": Wardrobe(
