@@ -42,7 +42,9 @@ def dressed() -> Iterator[dict]:
     }
     for k, look in enumerate(LOOKS[: max(map(len, TABLES.values()))]):
         kinds = {s: {**some[s], "kind": [*table][k % len(table)]} for s, table in TABLES.items()}
-        patterns = {s: {**kinds[s], "pattern": [*PATTERNS][(k + n) % len(PATTERNS)]} for n, s in enumerate(GARMENTS)}
+        patterns = {
+            s: {**kinds[s], "pattern": [*PATTERNS][(k + n) % len(PATTERNS)], "folds": 0} for n, s in enumerate(GARMENTS)
+        }
         umbrella = {"umbrella": {**some["bag"], "kind": "umbrella"} if k % 2 else None, "tucked": k % 3 == 0}
         more = {name: value if k % 2 else None for name, value in extras.items()}
         yield {**look, "shape": {**LOOKS[0]["shape"], **PLAIN}, **kinds, **patterns, **umbrella, **more}
