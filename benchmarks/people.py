@@ -1,7 +1,7 @@
 """How good the people are: `python -m benchmarks.people --ids 2369 --json`.
 
 Counts who could be taken for another, measures bodies, the time to build and to pose, where clothes show through one
-another, and whether feet stand on the ground. No Blender is needed.
+another, whether feet stand on the ground, and, where Blender is, whether a small net can tell the people apart.
 """
 
 import json
@@ -40,6 +40,10 @@ class Benchmark:
     """People that are built and looked at."""
     poses: int = 8
     """Poses of each."""
+    recognised: int = 200
+    """People whose pictures a small net is to tell apart, rendered for this; 0 to leave it."""
+    shots: int = 16
+    """Pictures of each of them."""
     json: bool = False
     """Print only the last line."""
 
@@ -51,6 +55,10 @@ def main(settings: Benchmark) -> None:
     pairs = [like for like in identities("gspr", settings.wardrobe, settings.ids, 0, SHARE) if like["like"] is not None]
     result: dict[str, Any] = {"ids": len(looks), "same_looks": _same(looks), "lookalike_pairs": len(pairs)}
     result |= _heights(looks) | _people(some, settings.poses)
+    if settings.recognised:
+        from benchmarks.recognition import rank1
+
+        result |= rank1(settings.recognised, settings.shots)
     if not settings.json:
         for key, value in result.items():
             print(f"{key:24} {value:.5g}")

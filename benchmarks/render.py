@@ -1,7 +1,7 @@
 """What a rendered crop costs, and what it is worth: `python -m benchmarks.render --json`.
 
 Renders the unaltered `gspr` plan on places drawn by seed 0 with one worker, and labels it; after each unit some of its
-shots again at 16 samples and at one, since machines drift; renders many small units with one worker that is never
+shots again at 16 samples, since machines drift; renders many small units with one worker that is never
 replaced, and with two; and some of the plan's shots at 64 samples for comparison, and whole frames.
 """
 
@@ -36,7 +36,8 @@ from synth.randomness import rng
 from synth.render import person_row
 from synth.work import Job
 
-PLAIN = {"plain16": 16, "plain1": 1}  # samples
+HEIGHT_PX = QUALITIES["good"].height_px
+PLAIN = {"16": Quality(16, HEIGHT_PX), "1": Quality(1, HEIGHT_PX), "bare": Quality(1, HEIGHT_PX, denoise=False)}
 SIZE = (128, 256)  # width and height at which pictures are compared
 
 
@@ -114,14 +115,13 @@ def _world(places: int) -> World:
 def _render(world: World, plan: list[Unit], looks: dict, some: dict[str, Unit], out: Path) -> tuple[float, float]:
     """CPU seconds of all the processes for the plan, and of rendering alone for one of its shots at 16 samples.
 
-    The latter is what 16 samples cost more than one, times 16/15: without what a picture costs anyway.
+    The latter is what 16 samples cost more than one, times 16/15, and denoising: without what a picture costs anyway.
     """
     write_people(out / "one", [person_row(look) for look in looks.values()])
     shots = sum(unit.shots for unit in plan)
     info = {"world": world.name, "seed": 0, "split": world.split, "units": len(plan), "shots": shots}
     write_capture_info(out / "one", info)
-    good = QUALITIES[world.quality]
-    kinds = {"one": (plan, good), **{k: ([*some.values()], Quality(n, good.height_px)) for k, n in PLAIN.items()}}
+    kinds = {"one": (plan, QUALITIES["good"]), **{k: ([*some.values()], quality) for k, quality in PLAIN.items()}}
     jobs = [
         Job(unit, looks, quality, out / kind / "units" / f"{unit.name}.tar")
         for kind, (units_, quality) in kinds.items()
@@ -135,8 +135,8 @@ def _render(world: World, plan: list[Unit], looks: dict, some: dict[str, Unit], 
     costs = {
         kind: sum(json.loads(p.read_text())["cpu_s"] for p in (out / kind / "logs").glob("*.json")) for kind in PLAIN
     }
-    compared = sum(unit.shots for unit in some.values())
-    return spent - sum(costs.values()), (costs["plain16"] - costs["plain1"]) / compared * 16 / 15
+    plain = (costs["16"] - costs["1"]) * 16 / 15 + costs["1"] - costs["bare"]
+    return spent - sum(costs.values()), plain / sum(unit.shots for unit in some.values())
 
 
 def _children_s() -> float:
@@ -196,14 +196,13 @@ def _references(world: World, some: list[Unit], looks: dict, shots: dict[str, Sh
     from synth.blender import shoot
     from synth.truth import whole_frame
 
-    height = QUALITIES[world.quality].height_px
     pairs, frames = [], []
     for unit in some:
-        for best in shoot.unit_pictures(unit, looks, Quality(64, height), lambda _: None, folder):
+        for best in shoot.unit_pictures(unit, looks, Quality(64, HEIGHT_PX), lambda _: None, folder):
             if isinstance(best, Shot):
                 pairs.append((_crop(shots[best.key]), _crop(best)))
     for unit in {unit.place: unit for unit in some}.values():
-        studio = shoot.Studio(unit, Quality(16, height), folder)
+        studio = shoot.Studio(unit, Quality(16, HEIGHT_PX), folder)
         began = time.process_time()
         studio.render(studio.view(unit.instants[0].sights[0].camera), whole_frame(120))
         frames.append(time.process_time() - began)

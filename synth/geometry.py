@@ -6,9 +6,8 @@ import numpy as np
 def silhouette(pixels: np.ndarray, faces: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Which pixel centres a projected mesh covers, seen through everything in front of it.
 
-    Triangles are sorted into classes by the size of their bounding box and each class is tested as one array, so
-    small triangles (all of
-    a person's, at re-ID sizes) cost next to nothing.
+    Each triangle covers, in each row of pixel centres that it crosses, an interval from its longest edge in y to one of
+    the other two; all intervals are summed up at once from their ends.
 
     Args:
         pixels: (N, 2) vertex positions. faces: (F, 3). size: width and height of the picture.
@@ -17,44 +16,29 @@ def silhouette(pixels: np.ndarray, faces: np.ndarray, size: tuple[int, int]) -> 
         (H, W) bool.
     """
     width, height = size
-    mask = np.zeros((height, width), bool)
-    corners = pixels[faces]  # (F, 3, 2)
-    a, b, c = (corners[:, k] for k in range(3))  # spelled out: reductions over short axes are slow
-    low = np.ceil(np.minimum(np.minimum(a, b), c) - 0.5).astype(int)
-    high = np.floor(np.maximum(np.maximum(a, b), c) - 0.5).astype(int)
-    low, high = np.maximum(low, 0), np.minimum(high, [width - 1, height - 1])
-    span = high - low
-    side = np.maximum(span[:, 0], span[:, 1]) + 1
-    real = (span[:, 0] >= 0) & (span[:, 1] >= 0)
-    step = 1
-    while True:
-        group = real & (side <= step) & (side > step // 2)
-        if group.any():
-            _fill(mask, corners[group], low[group], high[group], step)
-        if step >= max(width, height):
-            return mask
-        step *= 2
-
-
-def _fill(mask: np.ndarray, corners: np.ndarray, low: np.ndarray, high: np.ndarray, step: int) -> None:
-    chunk = max(1, 4_000_000 // step**2)
-    for start in range(0, len(corners), chunk):
-        c, lo, hi = corners[start : start + chunk], low[start : start + chunk], high[start : start + chunk]
-        y, x = np.mgrid[0:step, 0:step]
-        px, py = lo[:, 0, None, None] + x, lo[:, 1, None, None] + y
-        within = (px <= hi[:, 0, None, None]) & (py <= hi[:, 1, None, None])
-        signs = []
-        for k in range(3):
-            a, b = c[:, k], c[:, (k + 1) % 3]
-            edge = (b[:, 0] - a[:, 0])[:, None, None] * (py + 0.5 - a[:, 1, None, None]) - (b[:, 1] - a[:, 1])[
-                :, None, None
-            ] * (px + 0.5 - a[:, 0, None, None])
-            signs.append(edge)
-        covered = within & (
-            ((signs[0] >= 0) & (signs[1] >= 0) & (signs[2] >= 0))
-            | ((signs[0] <= 0) & (signs[1] <= 0) & (signs[2] <= 0))
-        )
-        mask[py[covered], px[covered]] = True
+    x, y = np.ascontiguousarray(pixels.T) - 0.5  # centres at whole numbers
+    row = np.clip(np.ceil(y), 0, height).astype(int)
+    corners = faces.T
+    crossing = np.maximum(np.maximum(row[corners[0]], row[corners[1]]), row[corners[2]]) > np.minimum(
+        np.minimum(row[corners[0]], row[corners[1]]), row[corners[2]]
+    )
+    a, b, c = corners[:, crossing]
+    a, b = np.where(y[a] <= y[b], (a, b), (b, a))
+    b, c = np.where(y[b] <= y[c], (b, c), (c, b))
+    a, b = np.where(y[a] <= y[b], (a, b), (b, a))  # from the top down
+    counts = row[c] - row[a]
+    first = np.cumsum(counts) - counts
+    which = np.repeat(np.arange(len(counts)), counts)
+    at = np.arange(len(which)) - first[which] + row[a][which]
+    a, b, c = a[which], b[which], c[which]
+    upper = at < row[b]
+    from_, to = np.where(upper, a, b), np.where(upper, b, c)
+    ends = [x[i] + (x[j] - x[i]) * (at - y[i]) / (y[j] - y[i]) for i, j in ((a, c), (from_, to))]
+    low = np.clip(np.ceil(np.minimum(*ends)), 0, width).astype(int)
+    high = np.clip(np.floor(np.maximum(*ends)) + 1, 0, width).astype(int)
+    keep = high > low
+    starts, stops = (np.bincount((at * (width + 1) + end)[keep], minlength=height * (width + 1)) for end in (low, high))
+    return (np.cumsum((starts - stops).reshape(height, width + 1), axis=1) > 0)[:, :width]
 
 
 def box_of(mask: np.ndarray) -> tuple[int, int, int, int] | None:

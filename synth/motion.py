@@ -85,14 +85,18 @@ FOREARM = np.array([0.509, -0.684, -0.522]) / np.linalg.norm([0.509, -0.684, -0.
 HINGE = np.cross(UPPER, FOREARM) / np.linalg.norm(np.cross(UPPER, FOREARM))
 REST_ELBOW = float(np.arccos(UPPER @ FOREARM))
 TWIST = -0.3  # turns palms to the thighs, at the elbow and again at the wrist
+# The unposed left hand: from index to little finger, out of its back, and how far fingers turn to lie side by side
+ACROSS, BACK = np.array([0.384, 0.825, -0.414]), np.array([0.747, -0.014, 0.664])
+FINGERS = {"index": 0.26, "middle": 0.07, "ring": -0.04, "pinky": -0.10}
+THUMB = np.array([0.196, -0.534, 0.823])  # about which the thumb is laid along the index finger
 
 # Degrees at 0, 10, ... 90 % of the cycle that begins with the heel strike: hip flexion, knee flexion,
-# ankle dorsiflexion.
+# ankle dorsiflexion; the hip's against the vertical. From 10 to 40 % the foot is flat.
 _NORMAL = np.deg2rad(
     [
-        [28, 23, 14, 4, -5, -10, -3, 14, 27, 31],
+        [19, 14, 5, -5, -14, -19, -12, 5, 18, 22],
         [6, 16, 15, 8, 5, 9, 34, 60, 47, 17],
-        [0, -4, 3, 7, 9, 7, -14, -8, 1, 1],
+        [5, 2, 10, 13, 16, 10, -10, -6, 3, 5],
     ]
 )
 _NORMAL_CURVES = CubicSpline(
@@ -184,12 +188,14 @@ def _arm(
         return _about(axis * [sign, 1, 1], angle * sign)
 
     out = {
-        f"clavicle_{side}": rotation(y=0.06 * sign),
-        f"upperarm_{side}": flexion(swing) @ rotation(y=(0.60 - spread) * sign) @ rotation(z=-0.15 * sign),
+        f"clavicle_{side}": rotation(y=0.20 * sign),
+        f"upperarm_{side}": flexion(swing) @ rotation(y=(0.46 - spread) * sign) @ rotation(z=-0.15 * sign),
         f"lowerarm_{side}": about(UPPER, inward) @ about(HINGE, elbow - REST_ELBOW) @ about(FOREARM, TWIST),
         f"hand_{side}": about(FOREARM, TWIST),
     }
-    for finger in ("index", "middle", "ring", "pinky"):
-        for k in (1, 2, 3):
-            out[f"{finger}_0{k}_{side}"] = rotation(y=curl * (0.5 if k == 1 else 0.75) * sign)
+    for finger, aside in FINGERS.items():
+        for k, share in ((1, 0.55), (2, 0.9), (3, 0.6)):
+            bent = about(ACROSS, curl * share)
+            out[f"{finger}_0{k}_{side}"] = bent @ about(BACK, aside) if k == 1 else bent
+    out[f"thumb_01_{side}"] = about(THUMB, 0.45)
     return out

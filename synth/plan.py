@@ -47,11 +47,12 @@ FULL_FRAMES, EMPTY_FRAMES = 0.01, 0.002  # shares of the (instant, camera) pairs
 @dataclass(frozen=True)
 class Quality:
     """Attributes: samples per pixel; height_px of a person's picture, who is rendered no larger even where the frame
-    has more.
+    has more; denoise, whether the noise of so few samples is taken out.
     """
 
     samples: int
     height_px: int
+    denoise: bool = True
 
 
 QUALITIES = {"draft": Quality(3, 160), "good": Quality(3, 230), "best": Quality(8, 480)}

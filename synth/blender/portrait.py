@@ -43,7 +43,7 @@ def portraits(look: dict, sittings: list[Sitting], height: int) -> list[np.ndarr
 @lru_cache(maxsize=1)
 def _studio() -> bpy.types.Scene:
     """A pale floor under a soft sky and a sun that stays at the camera's left."""
-    scene = open_scene(SAMPLES, "cpu")
+    scene = open_scene(SAMPLES, True, "cpu")
     scene.render.use_border = False
     floor = bpy.data.meshes.new("floor")
     floor.from_pydata([(-60, -60, 0), (60, -60, 0), (60, 60, 0), (-60, 60, 0)], [], [(0, 1, 2, 3)])

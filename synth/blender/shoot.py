@@ -36,7 +36,7 @@ class Studio:
         self.unit, self.quality, self.folder = unit, quality, folder
         self.place: Place = load_place(unit.place)
         self.light = light(unit.weather, unit.hour, rng(*unit.key, "sky"))
-        self.scene = open_scene(quality.samples, device)
+        self.scene = open_scene(quality.samples, quality.denoise, device)
         set_up(self.place, (unit.seed, unit.world, unit.place), self.light)
         self.exposures: dict[int, float] = {}
 
@@ -71,8 +71,8 @@ class Studio:
     def exposure(self, viewpoint: int) -> float:
         """Automatic exposure of a camera: brings the middle of its empty view's tones to middle grey."""
         if viewpoint not in self.exposures:
-            width, height = frame_size(5)
-            colour, _ = self.render(self.place.viewpoints[viewpoint], Window(5, 0, height // 3, width, height))
+            width, height = frame_size(3)
+            colour, _ = self.render(self.place.viewpoints[viewpoint], Window(3, 0, height // 3, width, height))
             grey = np.maximum(colour @ np.array([0.2126, 0.7152, 0.0722], np.float32), 1e-4)
             self.exposures[viewpoint] = float(0.18 / np.exp(np.log(grey).mean()))
         return self.exposures[viewpoint]

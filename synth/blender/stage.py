@@ -1,6 +1,7 @@
 """The Blender scene of one place in one light: settings, surfaces, sky, cameras."""
 
 import math
+from functools import lru_cache
 
 import bpy
 import numpy as np
@@ -17,7 +18,7 @@ from synth.randomness import rng
 PERSISTENT_PIECES = 3  # textures of one surface in a place
 
 
-def open_scene(samples: int, device: str) -> bpy.types.Scene:
+def open_scene(samples: int, denoise: bool, device: str) -> bpy.types.Scene:
     """An empty scene with the engine set for many small, cheap pictures: few samples, denoised, data kept between
     renders.
 
@@ -34,7 +35,7 @@ def open_scene(samples: int, device: str) -> bpy.types.Scene:
     cycles.transparent_max_bounces, cycles.transmission_bounces = 2, 0
     cycles.caustics_reflective = cycles.caustics_refractive = False
     cycles.sample_clamp_indirect = 4.0
-    cycles.use_denoising, cycles.denoiser = True, "OPENIMAGEDENOISE"
+    cycles.use_denoising, cycles.denoiser = denoise, "OPENIMAGEDENOISE"
     cycles.denoising_quality, cycles.denoising_prefilter, cycles.denoising_input_passes = "FAST", "NONE", "RGB_ALBEDO"
     cycles.seed = 0
     render = scene.render
@@ -99,7 +100,7 @@ def _surface(mesh: Mesh, key: tuple, made: dict[tuple, bpy.types.Material]) -> b
     material.use_nodes = True
     nodes, links = material.node_tree.nodes, material.node_tree.links
     shader, texture = nodes["Principled BSDF"], nodes.new("ShaderNodeTexImage")
-    texture.image = bpy.data.images.get(name) or image(name, SURFACES[mesh.surface](rng(*key)))
+    texture.image = bpy.data.images.get(name) or image(name, _painted(mesh.surface, key))
     links.new(texture.outputs["Color"], shader.inputs["Base Color"])
     shader.inputs["Roughness"].default_value = mesh.roughness
     shader.inputs["Specular IOR Level"].default_value = 0.3
@@ -109,6 +110,12 @@ def _surface(mesh: Mesh, key: tuple, made: dict[tuple, bpy.types.Material]) -> b
         material.cycles.emission_sampling = "NONE"  # large and even: found by chance often enough
     made[whole] = material
     return material
+
+
+@lru_cache(maxsize=32)
+def _painted(surface: str, key: tuple) -> np.ndarray:
+    """Kept, since a process mostly goes from one unit to another of the same place."""
+    return SURFACES[surface](rng(*key))
 
 
 def _sky(light: Light, strength: float) -> None:

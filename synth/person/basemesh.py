@@ -115,16 +115,16 @@ def _skin_weights(folder: Path, bones: tuple[str, ...], count: int) -> np.ndarra
 
 @lru_cache(maxsize=512)
 def target(name: str) -> tuple[np.ndarray, np.ndarray]:
-    """A shape target: vertex indices (K,) and displacements (K, 3) in metres."""
+    """A shape target: vertex indices (K,) and displacements (K, 3) in metres; small types, since hundreds are kept."""
     text = gzip.decompress((data_folder() / "targets" / f"{name}.target.gz").read_bytes())
     start = max(text.rfind(b"#"), 0)
     numbers = text[text.index(b"\n", start) + 1 :] if text[start : start + 1] == b"#" else text
     if not numbers.strip():  # a corner of the shape space that needs no change
-        return np.zeros(0, int), np.zeros((0, 3))
+        return np.zeros(0, np.uint16), np.zeros((0, 3), np.float32)
     table = csv.read_csv(
         io.BytesIO(numbers),
         read_options=csv.ReadOptions(column_names=["vertex", "x", "y", "z"], use_threads=False),
         parse_options=csv.ParseOptions(delimiter=" "),
     )
     vertex, x, y, z = (column.to_numpy() for column in table.columns)
-    return vertex.astype(int), _to_metres(np.stack([x, y, z], axis=1).astype(float))
+    return vertex.astype(np.uint16), _to_metres(np.stack([x, y, z], axis=1).astype(np.float32))

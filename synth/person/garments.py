@@ -60,14 +60,14 @@ TOPS = {
     "v-neck": Garment(0.87, neck_m=1.437, sleeve_m=0.15, scoop=(0.09, 0.075), ease_m=0.008, fall=0.25, collar="rib"),
     "polo": Garment(0.865, neck_m=1.452, sleeve_m=0.18, ease_m=0.010, fall=0.22, collar="leaf"),
     "tank": Garment(0.88, neck_m=1.425, sleeve_m=-0.015, scoop=(0.05, 0.09), gap_m=0.005, ease_m=0.006, fall=0.35),
-    "longsleeve": Garment(0.87, neck_m=1.437, sleeve_m=0.462, ease_m=0.007, fall=0.28, collar="rib"),
-    "turtleneck": Garment(0.87, neck_m=1.487, sleeve_m=0.465, gap_m=0.008, fall=0.3, collar="rib", folds="knit"),
-    "shirt": Garment(0.84, neck_m=1.455, sleeve_m=0.462, gap_m=0.007, ease_m=0.014, fall=0.12, collar="leaf"),
+    "longsleeve": Garment(0.87, neck_m=1.437, sleeve_m=0.492, ease_m=0.007, fall=0.28, collar="rib"),
+    "turtleneck": Garment(0.87, neck_m=1.487, sleeve_m=0.495, gap_m=0.008, fall=0.3, collar="rib", folds="knit"),
+    "shirt": Garment(0.84, neck_m=1.455, sleeve_m=0.492, gap_m=0.007, ease_m=0.014, fall=0.12, collar="leaf"),
     "blouse": Garment(0.86, neck_m=1.44, sleeve_m=0.40, scoop=(0.06, 0.07), gap_m=0.007, ease_m=0.016, fall=0.12),
     "sweater": Garment(
         0.86,
         neck_m=1.445,
-        sleeve_m=0.468,
+        sleeve_m=0.498,
         gap_m=0.013,
         ease_m=0.012,
         fall=0.15,
@@ -77,7 +77,7 @@ TOPS = {
         folds="knit",
     ),
     "hoodie": Garment(
-        0.85, neck_m=1.462, sleeve_m=0.472, gap_m=0.015, ease_m=0.018, fall=0.10, soft=6, cinch=True, collar="hood"
+        0.85, neck_m=1.462, sleeve_m=0.502, gap_m=0.015, ease_m=0.018, fall=0.10, soft=6, cinch=True, collar="hood"
     ),
     "dress": Garment(
         0.93, neck_m=1.432, sleeve_m=0.13, scoop=(0.04, 0.08), skirt_m=0.52, ease_m=0.006, fall=0.35, flare_m=0.07
@@ -93,7 +93,7 @@ OUTERS = {
     "jacket": Garment(
         0.845,
         neck_m=1.462,
-        sleeve_m=0.475,
+        sleeve_m=0.505,
         gap_m=0.014,
         ease_m=0.014,
         fall=0.10,
@@ -105,7 +105,7 @@ OUTERS = {
     "bomber": Garment(
         0.87,
         neck_m=1.455,
-        sleeve_m=0.472,
+        sleeve_m=0.502,
         gap_m=0.017,
         ease_m=0.022,
         fall=0.05,
@@ -118,7 +118,7 @@ OUTERS = {
     "zip hoodie": Garment(
         0.85,
         neck_m=1.455,
-        sleeve_m=0.472,
+        sleeve_m=0.502,
         open_m=(0.075, 0.05),
         gap_m=0.012,
         ease_m=0.016,
@@ -130,7 +130,7 @@ OUTERS = {
     "cardigan": Garment(
         0.82,
         neck_m=1.437,
-        sleeve_m=0.465,
+        sleeve_m=0.495,
         open_m=(0.09, 0.07),
         gap_m=0.010,
         ease_m=0.012,
@@ -142,7 +142,7 @@ OUTERS = {
     "blazer": Garment(
         0.80,
         neck_m=1.45,
-        sleeve_m=0.472,
+        sleeve_m=0.502,
         open_m=(0.055, 0.035),
         gap_m=0.010,
         ease_m=0.010,
@@ -155,7 +155,7 @@ OUTERS = {
     "denim jacket": Garment(
         0.90,
         neck_m=1.452,
-        sleeve_m=0.47,
+        sleeve_m=0.500,
         open_m=(0.07, 0.055),
         gap_m=0.010,
         ease_m=0.012,
@@ -167,7 +167,7 @@ OUTERS = {
     "leather jacket": Garment(
         0.885,
         neck_m=1.455,
-        sleeve_m=0.472,
+        sleeve_m=0.502,
         open_m=(0.05, 0.05),
         gap_m=0.010,
         ease_m=0.008,
@@ -194,7 +194,7 @@ OUTERS = {
     "puffer": Garment(
         0.84,
         neck_m=1.47,
-        sleeve_m=0.475,
+        sleeve_m=0.505,
         gap_m=0.030,
         ease_m=0.014,
         fall=0.06,
@@ -206,7 +206,7 @@ OUTERS = {
     "parka": Garment(
         0.86,
         neck_m=1.465,
-        sleeve_m=0.478,
+        sleeve_m=0.508,
         skirt_m=0.66,
         gap_m=0.020,
         ease_m=0.016,
@@ -220,7 +220,7 @@ OUTERS = {
     "coat": Garment(
         0.88,
         neck_m=1.455,
-        sleeve_m=0.475,
+        sleeve_m=0.505,
         skirt_m=0.46,
         gap_m=0.016,
         ease_m=0.012,
@@ -233,7 +233,7 @@ OUTERS = {
     "open coat": Garment(
         0.88,
         neck_m=1.455,
-        sleeve_m=0.475,
+        sleeve_m=0.505,
         open_m=(0.07, 0.04),
         skirt_m=0.44,
         gap_m=0.014,

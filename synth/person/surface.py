@@ -57,12 +57,34 @@ def mean() -> sparse.csr_matrix:
     return neighbours(surface.faces, surface.rows.shape[0])[0]
 
 
+@dataclass(frozen=True)
+class Tail:
+    """Freely hanging cloth. Attributes: heights (L,) metres, falling; support and radius (L, ANGLES) round the middle,
+    angle 0 to the front, a quarter to the left.
+    """
+
+    heights: np.ndarray
+    support: np.ndarray
+    radius: np.ndarray
+
+    def at(self, values: np.ndarray, height: np.ndarray, angle: np.ndarray) -> np.ndarray:
+        """Interpolates support or radius at heights and angles (K,)."""
+        turn = angle / (2 * np.pi) * ANGLES
+        i, j = np.floor(turn).astype(int), np.interp(-height, -self.heights, np.arange(len(self.heights)))
+        k = np.minimum(j.astype(int), len(self.heights) - 2)
+        across, down = turn - i, j - k
+        a, b = i % ANGLES, (i + 1) % ANGLES
+        upper = values[k, a] * (1 - across) + values[k, b] * across
+        lower = values[k + 1, a] * (1 - across) + values[k + 1, b] * across
+        return upper * (1 - down) + lower * down
+
+
 class Hull:
     """The outermost layer on a body.
 
     Attributes:
         at: (M, 3) where it is. normals: (M, 3). heads: (B, 3) the joints.
-        tails: heights (L,) and support (L, ANGLES) of freely hanging cloth, outermost so far.
+        middle: (2,) x and y between the legs. tails: freely hanging cloth so far.
     """
 
     def __init__(self, body: np.ndarray):
@@ -79,7 +101,8 @@ class Hull:
             for h in heights
         ]
         self.spine = heights, gaussian_filter1d(np.array(middle), 2)
-        self.tails: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+        self.middle = np.array([0.0, np.interp(self.height(0.92), *self.spine)])
+        self.tails: dict[int, Tail] = {}
 
     def height(self, template_m: np.ndarray | float) -> np.ndarray:
         """Heights on this body of heights on the template."""

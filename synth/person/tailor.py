@@ -29,7 +29,7 @@ from synth.person.surface import (
     lip,
     mean,
 )
-from synth.person.tails import tail
+from synth.person.tails import tail, tail_weights
 
 
 def fit(garment: Garment, hull: Hull) -> np.ndarray:
@@ -48,8 +48,19 @@ def fit(garment: Garment, hull: Hull) -> np.ndarray:
             moved[mine] += _arm(garment, hull, point, mine, side) * c.arm[mine, None]
     for _ in range(garment.soft):  # across the cloth only, or its edges would lose their line
         moved += 0.6 * ((mean() @ moved - moved) * hull.normals).sum(1, keepdims=True) * hull.normals
-    off = ((moved - hull.at) * hull.normals).sum(1)
+    if garment.neck_m is not None:
+        spans = _seat()[:, None]
+        for _ in range(12):
+            moved[:, :2] += spans * (mean() @ moved - moved)[:, :2]
+    off = ((moved - hull.at) * hull.normals).sum(1) * (1 - _seat()) + garment.gap_m * _seat()
     return moved + hull.normals * np.maximum(garment.gap_m - off, 0)[:, None]
+
+
+@lru_cache(maxsize=1)
+def _seat() -> np.ndarray:
+    """Where cloth spans the gap between the buttocks instead of lining it (M,), 0 to 1."""
+    x, y, z = places(GROUP, ROUNDS).at.T
+    return step(-np.abs(x), -0.05, -0.025) * step(y, 0.02, 0.05) * step(z, 0.74, 0.80) * step(-z, -1.02, -0.96)
 
 
 def _hang(angle: np.ndarray, radius: np.ndarray, down: np.ndarray, fall: float, seat_m: float = 0.0) -> np.ndarray:
@@ -103,6 +114,11 @@ def _trunk(garment: Garment, hull: Hull, point: np.ndarray) -> np.ndarray:
         hold = step(-z, -garment.waist_m + 0.02, -garment.waist_m + 0.14)
         loose, wide = loose * hold, radius + (wide - radius) * hold
     more = (np.maximum(wide, radius) - radius) * step(-z, -1.34, -1.24) + loose
+    for tail in hull.tails.values():  # over a skirt that is worn already
+        out_ = at[:, :2] - hull.middle
+        reach = tail.at(tail.radius, at[:, 2], np.arctan2(out_[:, 0], -out_[:, 1])) + garment.gap_m
+        over = step(-at[:, 2], -tail.heights[0] - 0.03, -tail.heights[0])
+        more = np.maximum(more, over * (reach - np.linalg.norm(out_, axis=1)))
     out = np.zeros_like(point)
     out[mine, :2] = away / radius[:, None] * more[:, None]
     return out
@@ -185,9 +201,13 @@ def _patch(
     """The part of a garment that lies on the surface, with its edges turned in and its collar."""
     p = places(GROUP, ROUNDS)
     own = Places(piece.of(p.at), piece.of(p.arm_m), piece.of(p.on_arm), piece.of(p.on_leg))
+    vertices, weights = piece.of(at), piece.of(cloth_weights())
+    for under in hull.tails.values():  # what lies on a skirt moves with it
+        share = step(-vertices[:, 2], -under.heights[0] - 0.02, -under.heights[0] + 0.02) * (own.on_arm < 0.3)
+        weights += share[:, None] * (tail_weights(vertices, hull) - weights)
     main = Part(
-        piece.of(at),
-        piece.of(cloth_weights()),
+        vertices,
+        weights,
         piece.faces,
         cloth_uv(garment, tile, own, piece.faces),
         np.ones((len(own.at), 3)),

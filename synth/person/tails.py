@@ -7,7 +7,7 @@ from synth.person.basemesh import base_mesh
 from synth.person.garments import Garment, region
 from synth.person.parts import Part, strip_faces
 from synth.person.pieces import places, step
-from synth.person.surface import ANGLES, GROUP, ROUNDS, Hull, charts
+from synth.person.surface import ANGLES, GROUP, ROUNDS, Hull, Tail, charts
 from synth.person.textures import tile_uv
 
 
@@ -22,7 +22,7 @@ def tail(
     heights = hull.height(levels)
     theta = np.linspace(0, 2 * np.pi, ANGLES, endpoint=False)
     ray = np.stack([np.sin(theta), -np.cos(theta)], 1)  # 0 to the front, a quarter to the left
-    centre = np.array([0.0, np.interp(hull.height(0.92), *hull.spine)])
+    centre = hull.middle
     points, trunk = np.concatenate([hull.at, at]), np.tile(c.arm < 0.3, 2)
     own = np.concatenate([np.ones(len(hull.at), bool), region(garment, p) > -0.005])
     points = points[trunk & own]
@@ -30,24 +30,21 @@ def tail(
     for k, height in enumerate(heights):
         near = np.abs(points[:, 2] - height) < (0.012 if k < 2 else 0.03)
         support[k] = ((points[near, :2] - centre) @ ray.T).max(0)
-        for other_heights, other in hull.tails.values():
-            if other_heights[-1] - 0.02 < height < other_heights[0]:
-                order = np.argsort(other_heights)
-                support[k] = np.maximum(
-                    support[k], [np.interp(height, other_heights[order], other[order, a]) for a in range(ANGLES)]
-                )
+        for other in hull.tails.values():
+            if other.heights[-1] - 0.02 < height < other.heights[0]:
+                support[k] = np.maximum(support[k], other.at(other.support, np.full(ANGLES, height), theta))
         if k > 1:
             drop = heights[k - 1] - height
             support[k] = np.maximum(support[k] + garment.gap_m, support[k - 1] - garment.fall * drop)
     support[0] = support[1] - 0.004
     flare = garment.flare_m * ((heights[1] - heights) / (heights[1] - heights[-1])).clip(0) ** 1.2
     support = gaussian_filter(support, (0.6, 1.2), mode=("nearest", "wrap")) + flare[:, None]
-    hull.tails[layer] = (heights, support + 0.004)
     cosine = np.cos(theta[:, None] - theta[None])
     radius = np.min(np.where(cosine > 0.05, support[:, None, :] / np.maximum(cosine, 0.05), np.inf), axis=2)
     waves = max(0.0, garment.flare_m) * 0.10
     folds = np.sin(9 * theta + noise[0]) + 0.7 * np.sin(14 * theta + noise[1]) + 0.3 * np.sin(5 * theta + noise[2])
     radius += waves * folds[None] * ((heights[1] - heights) / (heights[1] - heights[-1])).clip(0)[:, None]
+    hull.tails[layer] = Tail(heights, support + 0.004, radius)
     grid = np.empty((len(levels), ANGLES, 3))
     grid[..., :2] = centre + radius[..., None] * ray
     grid[..., 2] = heights[:, None]
@@ -73,7 +70,7 @@ def tail(
     inner = np.concatenate(
         [
             lip,
-            lip * [1, 1, 1]
+            lip
             - np.stack(
                 [
                     *(0.006 * (lip[:, :2] - centre) / np.linalg.norm(lip[:, :2] - centre, axis=1, keepdims=True)).T,
@@ -89,7 +86,7 @@ def tail(
     last = corner[-1:].repeat(len(inner_faces), 0) * 0 + [[[0.5, max(0.0, float(v.min()))]]]
     return Part(
         all_vertices,
-        _tail_weights(all_vertices, hull, centre),
+        tail_weights(all_vertices, hull),
         np.concatenate([faces, inner_faces]),
         tile_uv(tile, *np.moveaxis(np.concatenate([corner, np.broadcast_to(last, (len(inner_faces), 3, 2))]), -1, 0)),
         shade[:, None] * np.ones(3),
@@ -99,7 +96,8 @@ def tail(
     )
 
 
-def _tail_weights(vertices: np.ndarray, hull: Hull, centre: np.ndarray) -> np.ndarray:
+def tail_weights(vertices: np.ndarray, hull: Hull) -> np.ndarray:
+    """Skin weights (N, B) of what hangs round both legs, which it follows only in part."""
     mesh = base_mesh()
     hip, knee, ankle = (hull.heads[mesh.bone(f"{bone}_l"), 2] for bone in ("thigh", "calf", "foot"))
     x, z = vertices[:, 0], vertices[:, 2]

@@ -386,9 +386,9 @@ PATTERNS: dict[str, Painter] = {
 def crease(c: Canvas, folds: str, part: str, variant: int, width_m: float) -> None:
     """Lays folds into a tile: relief, and the shade that stays in its valleys."""
     size = (abs(float(c.z[0, 0] - c.z[-1, 0])), width_m)
-    height = fold_map(folds, part, variant % VARIANTS, c.relief.shape, size)
-    c.relief += np.float32(0.6) * height
-    c.albedo *= (1 + np.float32(0.10) * np.clip(height, -1.2, 0.8))[..., None]
+    height, shade = fold_map(folds, part, variant % VARIANTS, c.relief.shape, size)
+    c.relief += np.float32(0.9) * height.astype(np.float32)
+    c.albedo *= shade.astype(np.float32)[..., None]
 
 
 class Atlas:
