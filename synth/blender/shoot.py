@@ -22,6 +22,7 @@ from synth.person.person import Person, build, pose, stance
 from synth.plan import Camera, Instant, Quality, Unit, Walker
 from synth.randomness import rng
 from synth.truth import Matrices, Posed, Window, extent, frame_size, person_truth, whole_frame, window_round
+from synth.work import trim
 
 CONTEXT = 0.1  # of the person's height, shown on every side
 NEAR_M = 0.3  # nobody is shot who comes nearer to the camera
@@ -137,6 +138,7 @@ def unit_pictures(
                     yield _frame(studio, sight.camera, instant.frame, cast)
     finally:
         forget(studio.scene)
+        trim()
 
 
 def _change_cast(studio: Studio, people: dict, wanted: dict[Worn, dict]) -> None:
@@ -150,6 +152,7 @@ def _change_cast(studio: Studio, people: dict, wanted: dict[Worn, dict]) -> None
         if worn not in people:
             person = build(look)
             people[worn] = (person, person_object(f"person-{worn[0]}", person, person.vertices))
+            trim()
 
 
 def _posed(walker: Walker, instance: int, look: dict, person: Person, item: bpy.types.Object) -> Posed:

@@ -115,7 +115,9 @@ def _skin_weights(folder: Path, bones: tuple[str, ...], count: int) -> np.ndarra
 
 @lru_cache(maxsize=512)
 def target(name: str) -> tuple[np.ndarray, np.ndarray]:
-    """A shape target: vertex indices (K,) and displacements (K, 3) in metres; small types, since hundreds are kept."""
+    """A shape target: vertex indices (K,) and displacements (K, 3) in metres; small types, since hundreds are kept. One that
+    moves nearly all vertices names all of them, in their order.
+    """
     text = gzip.decompress((data_folder() / "targets" / f"{name}.target.gz").read_bytes())
     start = max(text.rfind(b"#"), 0)
     numbers = text[text.index(b"\n", start) + 1 :] if text[start : start + 1] == b"#" else text
@@ -127,4 +129,9 @@ def target(name: str) -> tuple[np.ndarray, np.ndarray]:
         parse_options=csv.ParseOptions(delimiter=" "),
     )
     vertex, x, y, z = (column.to_numpy() for column in table.columns)
-    return vertex.astype(np.uint16), _to_metres(np.stack([x, y, z], axis=1).astype(np.float32))
+    index, delta = vertex.astype(np.uint16), _to_metres(np.stack([x, y, z], axis=1).astype(np.float32))
+    if len(index) < 0.8 * len(base_mesh().vertices):
+        return index, delta
+    whole = np.zeros((len(base_mesh().vertices), 3), np.float32)
+    whole[index] = delta
+    return np.arange(len(whole), dtype=np.uint16), whole

@@ -81,11 +81,14 @@ def shape_vertices(shape: Shape) -> np.ndarray:
     The standing height is measured on the skin, from the sole to the crown.
     """
     mesh = base_mesh()
-    vertices = mesh.vertices.copy()
+    vertices = mesh.vertices.astype(np.float32)
 
     def add(name: str, weight: float) -> None:
         index, delta = target(name)
-        vertices[index] += weight * delta
+        if len(delta) == len(vertices):
+            np.add(vertices, delta * np.float32(weight), out=vertices)
+        else:
+            vertices[index] += delta * np.float32(weight)
 
     sexes = {name: w for name, w in (("female", 1 - shape.male), ("male", shape.male)) if w > 0}
     ages, muscles, weights = _hat(shape.age_years, AGES), _hat(shape.muscle, LEVELS), _hat(shape.weight, LEVELS)
@@ -104,9 +107,8 @@ def shape_vertices(shape: Shape) -> np.ndarray:
         for side in "lr" if "*" in more else "*":
             add((more if amount >= 0 else less).replace("*", side), abs(amount))
     skin = vertices[: mesh.faces["body"].max() + 1]
-    low, high = skin[:, 2].min(), skin[:, 2].max()
-    vertices[:, 2] -= low
-    return vertices * (shape.height_m / (high - low))
+    low, high = float(skin[:, 2].min()), float(skin[:, 2].max())
+    return (vertices.astype(float) - [0.0, 0.0, low]) * (shape.height_m / (high - low))
 
 
 def joints(vertices: np.ndarray) -> np.ndarray:

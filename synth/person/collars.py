@@ -103,7 +103,7 @@ def _leaf(garment: Garment, hull: Hull, main: Part, own: Places, tile: str) -> l
     front = _front(own, chain)
     one = np.ones(len(chain))
     near = np.abs(own.at[chain, 0])
-    gap = step(near, 0.004, 0.02) if closed else one
+    gap = np.where(front > 0, step(near, 0.004, 0.02), 1.0) if closed else one
     stand = 0.022 + 0.012 * (1 - front) / 2
     fall = (0.034 + 0.022 * np.exp(-(((near - 0.045) / 0.03) ** 2)) * (front > 0)) * gap
     rings = [

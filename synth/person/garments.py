@@ -307,7 +307,7 @@ def region(garment: Garment, p: Places) -> np.ndarray:
     sleeve = garment.sleeve_m - p.arm_m
     if garment.sleeve_m < 0:  # an armhole
         across = np.interp(p.at[:, 2], [1.20, 1.27, 1.33, 1.45], [0.205, 0.178, 0.158, 0.162]) + garment.sleeve_m
-        return np.minimum(np.where(arms, -1.0, inside), across - np.abs(p.at[:, 0]))
+        return np.minimum(np.minimum(inside, across - np.abs(p.at[:, 0])), 0.15 * (0.5 - p.on_arm))
     return np.where(arms, sleeve, inside)
 
 

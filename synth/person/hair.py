@@ -73,9 +73,16 @@ HAIR: dict[str, Hair | None] = {
 def hairline(hair: Hair, at: np.ndarray) -> np.ndarray:
     """Metres inside the hairline at template positions (..., 3), negative where no hair grows."""
     side, back, up = units(at)
-    line = np.interp(back, [-0.75, -0.35, -0.12, 0.05, 0.35, 0.6, 1.0], [0.62, 0.60, 0.15, 0.1, -0.1, -0.55, -0.75])
-    low = line - hair.fringe_m / 0.108 * np.clip((-back - 0.25) / 0.2, 0, 1) + hair.shift
-    inside = np.minimum((up - low) * 0.108, np.where(up < 0.15, 1.0 - np.abs(side) - 0.1 * (back < 0.0), 1.0) * 0.078)
+    # forehead, temple, in front of the ear, over it, behind it, nape
+    line = np.interp(
+        back,
+        [-0.75, -0.48, -0.34, -0.24, -0.06, 0.00, 0.12, 0.30, 0.40, 0.60, 1.00],
+        [0.54, 0.60, 0.34, -0.12, -0.22, 0.10, 0.16, 0.05, -0.30, -0.62, -0.80],
+    )
+    temples = 0.12 * np.exp(-(((np.abs(side) - 0.62) / 0.22) ** 2)) * np.clip((-back - 0.30) / 0.15, 0, 1)
+    ragged = 0.022 * np.sin(61 * side + 2) * np.sin(47 * back) + 0.016 * np.sin(113 * side) * np.sin(97 * back + 1)
+    low = line + temples + ragged - hair.fringe_m / 0.108 * np.clip((-back - 0.25) / 0.2, 0, 1) + hair.shift
+    inside = np.minimum((up - low) * 0.108, np.where(up < 0.25, 0.96 - np.abs(side), 1.0) * 0.078)  # not on the ears
     if not hair.top:
         bare = np.hypot(side / 0.72, (back + 0.25) / 1.05) - 1 + np.where(up < 0.45, 3.0, 0.0)
         inside = np.minimum(inside, bare * 0.05)
@@ -109,8 +116,8 @@ def _weights(at: np.ndarray) -> np.ndarray:
     return weights
 
 
-def hair_parts(look: dict, body: np.ndarray, hull_at: np.ndarray, noise: np.ndarray) -> list[Part]:
-    """Everything on the head. Args: hull_at: (M, 3) outermost cloth, on which long hair lies."""
+def hair_parts(look: dict, body: np.ndarray, cloth: np.ndarray, noise: np.ndarray) -> list[Part]:
+    """Everything on the head. Args: cloth: (M, 3) on which long hair lies."""
     hair, hat = HAIR[look["hair"]["kind"]], HATS[look["hat"]["kind"]] if look["hat"] else None
     piece, at = head_surface(1)
     head = piece.of(body)
@@ -119,9 +126,11 @@ def hair_parts(look: dict, body: np.ndarray, hull_at: np.ndarray, noise: np.ndar
     parts = []
     colour = hex_colour(look["hair"]["colour"])
     if hair is not None and not (hat is not None and hat.hides == "all"):
-        parts += _shell(hair, hat, colour, head, noise)
+        shell = _shell(hair, hat, colour, head, noise)
+        parts += shell
         if hair.hang_m is not None:
-            parts += _curtain(hair, hat, colour, head, at, hull_at, noise)
+            skull = shell[0].vertices if shell else np.empty((0, 3))
+            parts += _curtain(hair, hat, colour, head, at, cloth, skull, noise)
         if hair.tie:
             parts += _tie(hair, colour, head, at, hat is not None)
     if look["beard"]:
@@ -187,28 +196,33 @@ def _curtain(
     colour: np.ndarray,
     head: np.ndarray,
     at: np.ndarray,
-    hull_at: np.ndarray,
+    cloth: np.ndarray,
+    skull: np.ndarray,
     noise: np.ndarray,
 ) -> list[Part]:
-    """Hanging hair: a sheet round the back of the head that falls from the skull onto neck, shoulders and back."""
+    """Hanging hair: a sheet round the back of the head that falls from the skull onto neck, shoulders and back.
+
+    Args:
+        skull: (K, 3) the hair that lies on the skull.
+    """
     assert hair.hang_m is not None
     scale = np.ptp(head[:, 2]) / np.ptp(at[:, 2])
 
     def height(template_m: np.ndarray | float) -> np.ndarray:
         return head[:, 2].max() - (at[:, 2].max() - template_m) * scale
 
-    start = 1.66 if hat is None else 1.597 + 0.108 * (hat.line[0] + 1.3 * hat.line[1])
+    start = 1.675 if hat is None else 1.597 + 0.108 * (hat.line[0] + 1.3 * hat.line[1])
     levels = np.linspace(start, hair.hang_m, max(8, int((start - hair.hang_m) / 0.022)))
-    stand = hair.side_m * step(-levels, -start, -start + 0.07) - 0.004 * step(levels, start - 0.04, start)
+    # from under the hair on the skull to a little above it, then as thick, off collars and shoulders
+    stand = 0.006 - 0.016 * step(levels, start - 0.025, start) + hair.side_m * step(-levels, -1.57, -1.50)
     heights = np.asarray(height(levels))
     theta = np.linspace(-1, 1, 33) * np.deg2rad(122)
     ray = np.stack([np.sin(theta), np.cos(theta)], 1)
     middle = head[at[:, 2] > 1.58].mean(0)
-    points = np.concatenate([head, hull_at])
+    points = np.concatenate([head, skull, cloth])
     radius = np.empty((len(levels), len(theta)))
-    skull = None
     for k, (level, z) in enumerate(zip(levels, heights, strict=True)):
-        near = points[np.abs(points[:, 2] - z) < 0.014, :2] - middle[:2]
+        near = points[np.abs(points[:, 2] - z) < (0.008 if level > 1.58 else 0.014), :2] - middle[:2]
         direction = near @ ray.T
         across = np.abs(near[:, :1] * ray[:, 1] - near[:, 1:] * ray[:, 0])
         there = (
@@ -216,13 +230,11 @@ def _curtain(
         )
         if k == 0:
             radius[0] = there + stand[0]
-            skull = radius[0]
         else:
             fall = 0.10 if level > 1.5 else 0.25
             free = radius[k - 1] - fall * (levels[k - 1] - level)
-            low = np.minimum(there + stand[k] + 0.004, radius[k - 1] + 0.026)
+            low = np.minimum(there + stand[k] + 0.004, radius[k - 1] + (0.03 if level > 1.5 else 0.06))
             radius[k] = np.maximum(free, low) if level < start - 0.07 else low
-    assert skull is not None
     radius = gaussian_filter(radius, (1.0, 1.0), mode="nearest")
     down = np.clip((1.62 - levels) / 0.3, 0, 1.4)[:, None]
     radius += (
@@ -231,19 +243,20 @@ def _curtain(
         * (np.sin(17 * theta + noise[0] + (8 * hair.curl) * down * 6) + 0.7 * np.sin(31 * theta + noise[1]))
     )
     # the sheet begins in front of the ears and narrows to the back below the shoulders
-    reach = np.interp(levels, [1.10, 1.36, 1.42, 1.50, 1.60], [0.42, 0.52, 0.80, 1.0, 0.93])[:, None]
+    reach = np.interp(levels, [1.10, 1.36, 1.42, 1.50, 1.60], [0.42, 0.52, 0.74, 0.88, 0.86])[:, None]
     turn = theta[None] * reach
     ends = (
-        0.018 * np.sin(23 * theta + noise[2]) + 0.012 * np.sin(51 * theta + noise[0]) - 0.02 * (theta / theta[-1]) ** 2
+        0.008 * np.sin(5 * theta + noise[2]) + 0.004 * np.sin(13 * theta + noise[0]) + 0.03 * (theta / theta[-1]) ** 2
     )
     grid = np.stack([np.sin(turn) * radius, np.cos(turn) * radius, np.broadcast_to(heights[:, None], radius.shape)], -1)
     grid[..., :2] += middle[:2]
     grid[..., 2] += np.clip((levels[0] - levels) / (levels[0] - levels[-1]), 0, 1)[:, None] ** 4 * ends
-    inner = grid - np.stack([np.sin(turn), np.cos(turn), 0 * turn], -1) * 0.012
+    thick = 0.003 + 0.012 * (1 - np.abs(theta / theta[-1]) ** 3) * step(levels, levels[-1], levels[-1] + 0.05)[:, None]
+    inner = grid - np.stack([np.sin(turn), np.cos(turn), 0 * turn], -1) * thick[..., None]
     both = np.concatenate([grid, inner[:, ::-1]], axis=1)  # a flat tube, so that no edge is sharp
     columns = both.shape[1]
     faces = strip_faces(len(levels), columns, True)
-    u = (np.concatenate([theta, theta[::-1]]) / (2 * np.pi) + 1.0) % 1  # the shell counts from the front
+    u = (1.0 - np.concatenate([theta, theta[::-1]]) / (2 * np.pi)) % 1  # as on the skull
     corner = np.stack([np.tile(u, len(levels)), np.repeat(np.clip((levels - 1.15) / 0.58, 0, 1), columns)], 1)[faces]
     corner[..., 0] -= np.round(corner[..., 0] - corner[:, :1, 0])
     template_at = np.column_stack([np.zeros((both.shape[0] * columns, 2)), np.repeat(levels, columns)])
@@ -310,12 +323,16 @@ def _beard(beard: dict, colour: np.ndarray, head: np.ndarray, at: np.ndarray) ->
 
 
 def paint_hair(hair: Hair | None, variant: int) -> Canvas:
-    """The tile of hair: streaks along the strands, relative to the hair's colour."""
+    """The tile of hair: streaks along the strands, relative to the hair's colour; shared by many, not to be changed."""
+    return _streaks(hair is not None and hair.curl > 0.5, variant % 8)
+
+
+@lru_cache(maxsize=16)
+def _streaks(curly: bool, variant: int) -> Canvas:
     c = canvas("hair", 1.0, 0.0, 1.0)
     rows, columns = c.relief.shape
-    random = np.random.Generator(np.random.PCG64(variant % 8))
-    curl = hair.curl if hair is not None else 0.0
-    if curl > 0.5:
+    random = np.random.Generator(np.random.PCG64(variant))
+    if curly:
         streaks = gaussian_filter(random.normal(size=(rows, columns)), 2.2, mode="wrap") * 6
     else:
         fine = gaussian_filter(random.normal(size=(rows, columns)), (26, 0.7), mode="wrap") * 7.0

@@ -26,7 +26,7 @@ def tone(look: dict) -> np.ndarray:
 
     A swatch shows skin as it looks when lit: its albedo is lower and warmer in the light, higher in the dark.
     """
-    return np.array([0.045, 0.028, 0.02]) + 0.66 * linear(hex_colour(MONK[look["skin_tone"] - 1])) * [1.0, 0.88, 0.8]
+    return np.array([0.055, 0.032, 0.021]) + 0.66 * linear(hex_colour(MONK[look["skin_tone"] - 1])) * [1.0, 0.84, 0.73]
 
 
 def _turn(u: np.ndarray) -> np.ndarray:

@@ -98,7 +98,8 @@ def build(look: dict) -> Person:
     body = shape_vertices(shape_of(look))
     known = {slot: record(slot, look) for slot in TABLES}
     parts, carried, hull = _dressed(look, body, noise)
-    parts += hair_parts(look, body, hull.at, noise)
+    cloth = np.concatenate([hull.at, *(part.vertices for part in parts if part.layer)])
+    parts += hair_parts(look, body, cloth[cloth[:, 2] > hull.height(1.05)], noise)
     if known["bag"] is not None:
         more, hung = known["bag"](look["bag"], hull)
         parts, carried = parts + more, carried + hung
@@ -242,7 +243,7 @@ def _atlas(look: dict, random: np.random.Generator) -> np.ndarray:
     hair = record("hair", look)
     line = None
     if hair is not None:
-        line = np.clip(hairline(hair, face_places()) / 0.006, 0, 1)
+        line = np.clip((hairline(hair, face_places()) + 0.005) / 0.011, 0, 1)
     atlas.put("face", paint_face(look, line))
     atlas.put("hair", paint_hair(hair, look["hair"]["variant"]))
     atlas.put("shoes", shoes.paint_shoes(look["shoes"], record("shoes", look)))

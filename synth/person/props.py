@@ -148,7 +148,7 @@ def _handbag(look: dict, hull: Hull) -> tuple[list[Part], list[Carried]]:
     t = np.linspace(0, np.pi, 13)
     for x in (-0.025, 0.025):
         path = np.stack(
-            [np.full(13, x), -0.02 + 0.32 * size[1] * np.cos(t), -drop + 0.03 + (drop - 0.10) * np.sin(t)], 1
+            [np.full(13, x), -0.02 + 0.32 * size[1] * np.cos(t), -drop + 0.03 + (drop - 0.06) * np.sin(t)], 1
         )
         parts.append(_cord(path, 0.006, "hand_l", hex_colour(look["colour"]) * 0.6))
     return [], [Carried(part, "middle_01_l") for part in parts]

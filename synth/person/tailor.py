@@ -49,9 +49,11 @@ def fit(garment: Garment, hull: Hull) -> np.ndarray:
     for _ in range(garment.soft):  # across the cloth only, or its edges would lose their line
         moved += 0.6 * ((mean() @ moved - moved) * hull.normals).sum(1, keepdims=True) * hull.normals
     if garment.neck_m is not None:
-        spans = _seat()[:, None]
+        seat = np.flatnonzero(_seat())
+        nearby, spans = mean()[seat], _seat()[seat, None]
         for _ in range(12):
-            moved[:, :2] += spans * (mean() @ moved - moved)[:, :2]
+            moved[seat, :2] += spans * (nearby @ moved[:, :2] - moved[seat, :2])
+            moved[seat, 1] = np.maximum(moved[seat, 1], hull.at[seat, 1] + garment.gap_m)
     off = ((moved - hull.at) * hull.normals).sum(1) * (1 - _seat()) + garment.gap_m * _seat()
     return moved + hull.normals * np.maximum(garment.gap_m - off, 0)[:, None]
 
@@ -172,11 +174,12 @@ def _arm(garment: Garment, hull: Hull, point: np.ndarray, mine: np.ndarray, side
 
 
 @lru_cache(maxsize=512)
-def _cloth(garment: Garment, later: tuple[Garment, ...]) -> Piece:
-    """The piece of the surface that a garment is, without what later garments hide."""
+def _cloth(garment: Garment, later: tuple[Garment, ...]) -> tuple[Piece, list[np.ndarray]]:
+    """The piece of the surface that a garment is, without what later garments hide, and its borders."""
     p = places(GROUP, ROUNDS)
     kept = np.minimum(region(garment, p), MARGIN_M - covered([*later], p))
-    return drop_slivers(cut(whole(GROUP, ROUNDS).faces, kept), p.at)
+    piece = drop_slivers(cut(whole(GROUP, ROUNDS).faces, kept), p.at)
+    return piece, border_loops(piece.faces) if len(piece.faces) else []
 
 
 def sew(
@@ -185,21 +188,21 @@ def sew(
     """Puts a garment on and returns its parts, textured from a tile."""
     p = places(GROUP, ROUNDS)
     at = fit(garment, hull)
-    piece = _cloth(garment, later)
     hull.put_on(at, region(garment, p))
-    parts = []
-    if len(piece.faces):
-        parts = _patch(garment, hull, at, piece, tile, layer, later)
+    parts = _patch(garment, hull, at, tile, layer, later)
     if garment.skirt_m is not None:
         parts.append(tail(garment, hull, at, tile, layer, later, noise))
     return parts
 
 
 def _patch(
-    garment: Garment, hull: Hull, at: np.ndarray, piece: Piece, tile: str, layer: int, later: tuple[Garment, ...]
+    garment: Garment, hull: Hull, at: np.ndarray, tile: str, layer: int, later: tuple[Garment, ...]
 ) -> list[Part]:
     """The part of a garment that lies on the surface, with its edges turned in and its collar."""
     p = places(GROUP, ROUNDS)
+    piece, loops = _cloth(garment, later)
+    if not len(piece.faces):
+        return []
     own = Places(piece.of(p.at), piece.of(p.arm_m), piece.of(p.on_arm), piece.of(p.on_leg))
     vertices, weights = piece.of(at), piece.of(cloth_weights())
     for under in hull.tails.values():  # what lies on a skirt moves with it
@@ -215,8 +218,11 @@ def _patch(
         layer,
         covered=covered([*later], own) > 0,
     )
-    out = piece.of(even_normals(at, hull.faces))
-    parts = [main, *(lip(main, loop, out) for loop in border_loops(piece.faces))]
-    if garment.collar in COLLARS and garment.neck_m is not None:
-        parts += COLLARS[garment.collar](garment, hull, main, own, tile)
+    out = piece.of(even_normals(at, hull.faces))  # of the whole cloth, as if it went on
+    parts = [main, *(lip(main, loop, out) for loop in loops)]
+    collar = garment.collar
+    if collar == "leaf" and any(outer.neck_m is not None for outer in later):
+        collar = "stand"  # its leaf lies under the outer garment
+    if collar in COLLARS and garment.neck_m is not None:
+        parts += COLLARS[collar](garment, hull, main, own, tile)
     return parts

@@ -87,7 +87,7 @@ class Canvas:
     def line(self, where: np.ndarray, half_m: float, depth: float, dark: float) -> None:
         """A seam or edge where the distance `where` (H, W) is below half_m: pressed in and darker."""
         share = np.clip(1.5 - np.abs(where) / half_m, 0, 1)
-        self.relief -= (depth * share).astype(np.float32)
+        self.relief -= (0.6 * depth * share).astype(np.float32)
         self.albedo *= (1 - dark * share).astype(np.float32)[..., None]
 
 
@@ -319,7 +319,7 @@ def _print(
         size = random.choice([0.10, 0.18, 0.26], p=[0.25, 0.45, 0.3])
         mark = _mark(random, second, third)
         place_z = random.uniform(1.16, 1.27)
-        across = c.x if front else (np.abs(c.x) - TRUNK_M / 2) * -np.sign(c.x)
+        across = c.x if front else (np.abs(c.x) - TRUNK_M / 2) * np.sign(c.x)
         ratio = mark.shape[0] / mark.shape[1]
         u = (across / size + 0.5) * mark.shape[1]
         v = (0.5 - (c.z - place_z) / (size * ratio)) * mark.shape[0]
