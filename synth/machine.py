@@ -1,5 +1,6 @@
 """What this machine renders with: Blender's module, its devices, the processor."""
 
+import ctypes
 import importlib.util
 import platform
 import re
@@ -90,3 +91,9 @@ def instruction_set() -> str:
     """The widest vector instructions: pictures are the same to the bit only where these are."""
     flags = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
     return platform.machine() + next((f" {name}" for name in ("avx512f", "avx2", "sse4_2") if f" {name}" in flags), "")
+
+
+def trim() -> None:
+    """Gives memory back that is free but still held: a quarter of a process's, after people have been built."""
+    if sys.platform == "linux":
+        getattr(ctypes.CDLL(None), "malloc_trim", int)(0)

@@ -73,6 +73,10 @@ def _about(axis: np.ndarray, angle: float) -> np.ndarray:
     return np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
 
 
+def _unit(x: float, y: float, z: float) -> np.ndarray:
+    return np.array([x, y, z]) / np.linalg.norm([x, y, z])
+
+
 def flexion(angle: float) -> np.ndarray:
     """Swings a hanging limb forwards by `angle` radians."""
     return rotation(x=-angle)
@@ -80,15 +84,14 @@ def flexion(angle: float) -> np.ndarray:
 
 INWARD = 0.13  # the unposed legs stand apart
 # The unposed left arm: directions of upper arm and forearm, the elbow's hinge across both, and the angle between them
-UPPER = np.array([0.665, -0.004, -0.747]) / np.linalg.norm([0.665, -0.004, -0.747])
-FOREARM = np.array([0.509, -0.684, -0.522]) / np.linalg.norm([0.509, -0.684, -0.522])
-HINGE = np.cross(UPPER, FOREARM) / np.linalg.norm(np.cross(UPPER, FOREARM))
+UPPER, FOREARM = _unit(0.665, -0.004, -0.747), _unit(0.509, -0.684, -0.522)
+HINGE = _unit(*np.cross(UPPER, FOREARM))
 REST_ELBOW = float(np.arccos(UPPER @ FOREARM))
 TWIST = -0.3  # turns palms to the thighs, at the elbow and again at the wrist
 # The unposed left hand: from index to little finger, out of its back, and how far fingers turn to lie side by side
-ACROSS, BACK = np.array([0.384, 0.825, -0.414]), np.array([0.747, -0.014, 0.664])
+ACROSS, BACK = _unit(0.384, 0.825, -0.414), _unit(0.747, -0.014, 0.664)
 FINGERS = {"index": 0.26, "middle": 0.07, "ring": -0.04, "pinky": -0.10}
-THUMB = np.array([0.196, -0.534, 0.823])  # about which the thumb is laid along the index finger
+THUMB = _unit(0.196, -0.534, 0.823)  # about which the thumb is laid along the index finger
 
 # Degrees at 0, 10, ... 90 % of the cycle that begins with the heel strike: hip flexion, knee flexion,
 # ankle dorsiflexion; the hip's against the vertical. From 10 to 40 % the foot is flat.

@@ -1,11 +1,9 @@
 """One unit's work, wherever it is done: a local process (`farm`) or a cluster's (`cluster`)."""
 
-import ctypes
 import json
 import os
 import resource
 import socket
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -87,12 +85,6 @@ def ours_to_stop(error: Exception) -> bool:
     from synth.capture import CaptureError
 
     return isinstance(error, UserError) and not isinstance(error, CaptureError)
-
-
-def trim() -> None:
-    """Gives memory back that is free but still held: a quarter of a process's, after people have been built."""
-    if sys.platform == "linux":
-        getattr(ctypes.CDLL(None), "malloc_trim", int)(0)
 
 
 def rss_mib(pid: int) -> float:

@@ -17,12 +17,12 @@ from synth.blender.stage import aim, forget, open_scene, set_up
 from synth.capture import Frame, Picture, Shot
 from synth.develop import develop, jpeg, png
 from synth.geometry import azimuth_deg, box_of
+from synth.machine import trim
 from synth.person.identity import appearance
 from synth.person.person import Person, build, pose, stance
 from synth.plan import Camera, Instant, Quality, Unit, Walker
 from synth.randomness import rng
 from synth.truth import Matrices, Posed, Window, extent, frame_size, person_truth, whole_frame, window_round
-from synth.work import trim
 
 CONTEXT = 0.1  # of the person's height, shown on every side
 NEAR_M = 0.3  # nobody is shot who comes nearer to the camera

@@ -115,8 +115,9 @@ def _skin_weights(folder: Path, bones: tuple[str, ...], count: int) -> np.ndarra
 
 @lru_cache(maxsize=512)
 def target(name: str) -> tuple[np.ndarray, np.ndarray]:
-    """A shape target: vertex indices (K,) and displacements (K, 3) in metres; small types, since hundreds are kept. One that
-    moves nearly all vertices names all of them, in their order.
+    """A shape target: vertex indices (K,) and displacements (K, 3) in metres; small types, since hundreds are kept.
+
+    One that moves nearly all vertices names all of them, in their order.
     """
     text = gzip.decompress((data_folder() / "targets" / f"{name}.target.gz").read_bytes())
     start = max(text.rfind(b"#"), 0)

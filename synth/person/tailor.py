@@ -49,17 +49,17 @@ def fit(garment: Garment, hull: Hull) -> np.ndarray:
     for _ in range(garment.soft):  # across the cloth only, or its edges would lose their line
         moved += 0.6 * ((mean() @ moved - moved) * hull.normals).sum(1, keepdims=True) * hull.normals
     if garment.neck_m is not None:
-        seat = np.flatnonzero(_seat())
-        nearby, spans = mean()[seat], _seat()[seat, None]
+        gap = np.flatnonzero(seat())
+        nearby, spans = mean()[gap], seat()[gap, None]
         for _ in range(12):
-            moved[seat, :2] += spans * (nearby @ moved[:, :2] - moved[seat, :2])
-            moved[seat, 1] = np.maximum(moved[seat, 1], hull.at[seat, 1] + garment.gap_m)
-    off = ((moved - hull.at) * hull.normals).sum(1) * (1 - _seat()) + garment.gap_m * _seat()
+            moved[gap, :2] += spans * (nearby @ moved[:, :2] - moved[gap, :2])
+            moved[gap, 1] = np.maximum(moved[gap, 1], hull.at[gap, 1] + garment.gap_m)
+    off = ((moved - hull.at) * hull.normals).sum(1) * (1 - seat()) + garment.gap_m * seat()
     return moved + hull.normals * np.maximum(garment.gap_m - off, 0)[:, None]
 
 
 @lru_cache(maxsize=1)
-def _seat() -> np.ndarray:
+def seat() -> np.ndarray:
     """Where cloth spans the gap between the buttocks instead of lining it (M,), 0 to 1."""
     x, y, z = places(GROUP, ROUNDS).at.T
     return step(-np.abs(x), -0.05, -0.025) * step(y, 0.02, 0.05) * step(z, 0.74, 0.80) * step(-z, -1.02, -0.96)
@@ -116,11 +116,11 @@ def _trunk(garment: Garment, hull: Hull, point: np.ndarray) -> np.ndarray:
         hold = step(-z, -garment.waist_m + 0.02, -garment.waist_m + 0.14)
         loose, wide = loose * hold, radius + (wide - radius) * hold
     more = (np.maximum(wide, radius) - radius) * step(-z, -1.34, -1.24) + loose
-    for tail in hull.tails.values():  # over a skirt that is worn already
-        out_ = at[:, :2] - hull.middle
-        reach = tail.at(tail.radius, at[:, 2], np.arctan2(out_[:, 0], -out_[:, 1])) + garment.gap_m
-        over = step(-at[:, 2], -tail.heights[0] - 0.03, -tail.heights[0])
-        more = np.maximum(more, over * (reach - np.linalg.norm(out_, axis=1)))
+    from_middle = at[:, :2] - hull.middle
+    for skirt in hull.tails.values():  # over what is worn already
+        reach = skirt.at(skirt.radius, at[:, 2], np.arctan2(from_middle[:, 0], -from_middle[:, 1])) + garment.gap_m
+        over = step(-at[:, 2], -skirt.heights[0] - 0.03, -skirt.heights[0])
+        more = np.maximum(more, over * (reach - np.linalg.norm(from_middle, axis=1)))
     out = np.zeros_like(point)
     out[mine, :2] = away / radius[:, None] * more[:, None]
     return out
