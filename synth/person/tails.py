@@ -10,90 +10,101 @@ from synth.person.pieces import places, step
 from synth.person.surface import ANGLES, GROUP, ROUNDS, Hull, Tail, charts
 from synth.person.textures import tile_uv
 
+THETA = np.linspace(0, 2 * np.pi, ANGLES, endpoint=False)
+RAY = np.stack([np.sin(THETA), -np.cos(THETA)], 1)  # 0 to the front, a quarter to the left
+
 
 def tail(
     garment: Garment, hull: Hull, at: np.ndarray, tile: str, layer: int, later: tuple[Garment, ...], noise: np.ndarray
 ) -> Part:
-    """The part of a skirt or coat that hangs below the hips: rings of a convex outline round both legs."""
+    """The part of a skirt or coat that hangs below the hips: rings of a convex outline round both legs.
+
+    Args:
+        at: (M, 3) where the garment's cloth on the body is. noise: (3,) phases of its waves.
+    """
     assert garment.skirt_m is not None
-    p, c = places(GROUP, ROUNDS), charts()
     low, high = garment.skirt_m, garment.hem_m + 0.015
     levels = np.concatenate([[high], np.linspace(garment.hem_m - 0.004, low, max(4, int((high - low) / 0.035)))])
     heights = hull.height(levels)
-    theta = np.linspace(0, 2 * np.pi, ANGLES, endpoint=False)
-    ray = np.stack([np.sin(theta), -np.cos(theta)], 1)  # 0 to the front, a quarter to the left
-    centre = hull.middle
-    points, trunk = np.concatenate([hull.at, at]), np.tile(c.arm < 0.3, 2)
-    own = np.concatenate([np.ones(len(hull.at), bool), region(garment, p) > -0.005])
+    support = _support(garment, hull, at, heights)
+    down = ((heights[1] - heights) / (heights[1] - heights[-1])).clip(0)[:, None]
+    radius = _outline(support) + max(0.0, garment.flare_m) * 0.10 * down * (
+        np.sin(9 * THETA + noise[0]) + 0.7 * np.sin(14 * THETA + noise[1]) + 0.3 * np.sin(5 * THETA + noise[2])
+    )
+    hull.tails[layer] = Tail(heights, support + 0.004, radius)
+    shown = np.ones(ANGLES, bool)
+    if garment.open_m is not None:
+        shown = (np.abs(np.sin(THETA)) * radius[1] > garment.open_m[0] * 0.8) | (np.cos(THETA) < 0)
+    first = int(np.flatnonzero(~shown)[-1]) + 1 if not shown.all() else 0
+    way = (first + np.arange(shown.sum())) % ANGLES  # from the opening round the back to the opening again
+    grid = np.empty((len(levels), len(way), 3))
+    grid[..., :2] = hull.middle + radius[:, way, None] * RAY[way]
+    grid[..., 2] = heights[:, None]
+    faces = strip_faces(len(levels), len(way), bool(shown.all()))
+    corner = _tile_corners(garment, levels, way, faces)
+    hem, hem_faces = _hem(grid[-1], hull.middle, bool(shown.all()))
+    hem_corner = np.full((len(hem_faces), 3, 2), [0.5, max(0.0, float(corner[..., 1].min()))])
+    vertices = np.concatenate([grid.reshape(-1, 3), hem])
+    shade = np.ones((len(vertices), 3))
+    shade[-2 * len(way) : -len(way)], shade[-len(way) :] = 0.9, 0.3
+    return Part(
+        vertices,
+        tail_weights(vertices, hull),
+        np.concatenate([faces, hem_faces + grid.shape[0] * grid.shape[1]]),
+        tile_uv(tile, *np.moveaxis(np.concatenate([corner, hem_corner]), -1, 0)),
+        shade,
+        garment.roughness,
+        layer,
+        hangs=True,
+    )
+
+
+def _support(garment: Garment, hull: Hull, at: np.ndarray, heights: np.ndarray) -> np.ndarray:
+    """How far the tail reaches in each direction at each height (L, ANGLES): off the body and what is worn already,
+    falling in no more steeply than the garment does, and flared.
+    """
+    points, trunk = np.concatenate([hull.at, at]), np.tile(charts().arm < 0.3, 2)
+    own = np.concatenate([np.ones(len(hull.at), bool), region(garment, places(GROUP, ROUNDS)) > -0.005])
     points = points[trunk & own]
-    support = np.empty((len(levels), ANGLES))
+    support = np.empty((len(heights), ANGLES))
     for k, height in enumerate(heights):
         near = np.abs(points[:, 2] - height) < (0.012 if k < 2 else 0.03)
-        support[k] = ((points[near, :2] - centre) @ ray.T).max(0)
+        support[k] = ((points[near, :2] - hull.middle) @ RAY.T).max(0)
         for other in hull.tails.values():
             if other.heights[-1] - 0.02 < height < other.heights[0]:
-                support[k] = np.maximum(support[k], other.at(other.support, np.full(ANGLES, height), theta))
+                support[k] = np.maximum(support[k], other.at(other.support, np.full(ANGLES, height), THETA))
         if k > 1:
             drop = heights[k - 1] - height
             support[k] = np.maximum(support[k] + garment.gap_m, support[k - 1] - garment.fall * drop)
     support[0] = support[1] - 0.004
     flare = garment.flare_m * ((heights[1] - heights) / (heights[1] - heights[-1])).clip(0) ** 1.2
-    support = gaussian_filter(support, (0.6, 1.2), mode=("nearest", "wrap")) + flare[:, None]
-    cosine = np.cos(theta[:, None] - theta[None])
-    radius = np.min(np.where(cosine > 0.05, support[:, None, :] / np.maximum(cosine, 0.05), np.inf), axis=2)
-    waves = max(0.0, garment.flare_m) * 0.10
-    folds = np.sin(9 * theta + noise[0]) + 0.7 * np.sin(14 * theta + noise[1]) + 0.3 * np.sin(5 * theta + noise[2])
-    radius += waves * folds[None] * ((heights[1] - heights) / (heights[1] - heights[-1])).clip(0)[:, None]
-    hull.tails[layer] = Tail(heights, support + 0.004, radius)
-    grid = np.empty((len(levels), ANGLES, 3))
-    grid[..., :2] = centre + radius[..., None] * ray
-    grid[..., 2] = heights[:, None]
-    shown = np.ones(ANGLES, bool)
-    if garment.open_m is not None:
-        shown = np.abs(np.sin(theta)) * radius[1] > garment.open_m[0] * 0.8
-        shown |= np.cos(theta) < 0
-    first = int(np.flatnonzero(~shown)[-1]) + 1 if not shown.all() else 0
-    # from the opening round the back to the opening again
-    way = [(first + k) % ANGLES for k in range(int(shown.sum()))]
-    grid = grid[:, way]
-    levels_ = np.repeat(levels, len(way)).reshape(len(levels), -1)
-    closed = bool(shown.all())
-    kept = len(levels)
-    faces = strip_faces(kept, len(way), closed)
-    vertices = grid.reshape(-1, 3)
-    u = (theta[way] / (2 * np.pi) + 0.5) % 1
-    own_low = min(garment.hem_m, garment.skirt_m) - 0.02
-    v = (levels_ - own_low) / (1.54 - own_low) if garment.neck_m is not None else levels_ / 1.06
-    corner = np.stack([np.tile(u, kept), v.ravel()], 1)[faces]
+    return gaussian_filter(support, (0.6, 1.2), mode=("nearest", "wrap")) + flare[:, None]
+
+
+def _outline(support: np.ndarray) -> np.ndarray:
+    """Radius (L, ANGLES) of the convex outlines with this support."""
+    cosine = np.cos(THETA[:, None] - THETA[None])
+    return np.min(np.where(cosine > 0.05, support[:, None, :] / np.maximum(cosine, 0.05), np.inf), axis=2)
+
+
+def _tile_corners(garment: Garment, levels: np.ndarray, way: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """Corners (F, 3, 2) in the garment's tile."""
+    assert garment.skirt_m is not None
+    low = min(garment.hem_m, garment.skirt_m) - 0.02
+    v = (levels - low) / (1.54 - low) if garment.neck_m is not None else levels / 1.06
+    u = (THETA[way] / (2 * np.pi) + 0.5) % 1
+    corner = np.stack([np.tile(u, len(levels)), np.repeat(v, len(way))], 1)[faces]
     corner[..., 0] -= np.round(corner[..., 0] - corner[:, :1, 0])
-    lip = vertices.reshape(kept, -1, 3)[-1]
-    inner = np.concatenate(
-        [
-            lip,
-            lip
-            - np.stack(
-                [
-                    *(0.006 * (lip[:, :2] - centre) / np.linalg.norm(lip[:, :2] - centre, axis=1, keepdims=True)).T,
-                    np.full(len(lip), -0.03),
-                ],
-                1,
-            ),
-        ]
-    )
-    inner_faces = strip_faces(2, len(way), closed) + len(vertices)
-    shade = np.concatenate([np.ones(len(vertices)), np.full(len(lip), 0.9), np.full(len(lip), 0.3)])
-    all_vertices = np.concatenate([vertices, inner])
-    last = corner[-1:].repeat(len(inner_faces), 0) * 0 + [[[0.5, max(0.0, float(v.min()))]]]
-    return Part(
-        all_vertices,
-        tail_weights(all_vertices, hull),
-        np.concatenate([faces, inner_faces]),
-        tile_uv(tile, *np.moveaxis(np.concatenate([corner, np.broadcast_to(last, (len(inner_faces), 3, 2))]), -1, 0)),
-        shade[:, None] * np.ones(3),
-        garment.roughness,
-        layer,
-        hangs=True,
-    )
+    return corner
+
+
+def _hem(edge: np.ndarray, middle: np.ndarray, closed: bool) -> tuple[np.ndarray, np.ndarray]:
+    """The inside of the lower edge (W, 3), 3 cm up: vertices (2 W, 3) and faces."""
+    away = edge[:, :2] - middle
+    inner = edge.copy()
+    inner[:, :2] -= 0.006 * away / np.linalg.norm(away, axis=1, keepdims=True)
+    inner[:, 2] += 0.03
+    return np.concatenate([edge, inner]), strip_faces(2, len(edge), closed)
 
 
 def tail_weights(vertices: np.ndarray, hull: Hull) -> np.ndarray:
