@@ -229,3 +229,56 @@ def test_layers_keep_their_order_and_what_is_covered_is_gone() -> None:
     assert depth.max() > 0.2
     mine = person.layer == top
     assert 0 < mine.sum() < 0.4 * whole(GROUP, ROUNDS).rows.shape[0]  # only what is seen of it, and a margin
+
+
+def test_a_print_on_the_back_reads_from_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its left half lies at the wearer's left, where somebody behind has their left too; on the front, at the right."""
+    from synth.person import textures
+
+    mark = np.zeros((20, 30, 4))
+    mark[:, :15] = 1  # white, its left half
+    monkeypatch.setattr(textures, "_mark", lambda *_: mark)
+    black = np.zeros(3, np.float32)
+
+    class Chosen:
+        def __init__(self, side: str) -> None:
+            self.side = side
+
+        def choice(self, options: list, p: list) -> object:
+            return self.side if "front" in options else options[1]
+
+        def uniform(self, low: float, high: float) -> float:
+            return (low + high) / 2
+
+    for side, left in (("front", -1), ("back", 1)):  # x grows towards the wearer's left
+        c = textures.canvas("top", textures.TRUNK_M, 0.8, 1.54)
+        c.albedo[:] = 0
+        textures._print(c, black, black, black, Chosen(side), textures.TRUNK_M, True)  # type: ignore[arg-type]
+        x = np.broadcast_to(c.x, c.relief.shape)[c.albedo[..., 0] > 0.5]
+        assert len(x) > 500 and (np.sign(x) == left).all()
+        assert (np.abs(x) < 0.2).all() if side == "front" else (np.abs(x) > 0.3).all()
+
+
+def test_both_feet_stand_when_a_heel_strikes() -> None:
+    for look in LOOKS[:4]:
+        person = build(look)
+        low = (person.layer < HAIR) & (person.vertices[:, 2] < 0.06)
+        left = person.vertices[:, 0] > 0
+        for phase in (0.0, 0.5):
+            vertices, _ = pose(person, stance(look, "walk", phase))
+            for foot in (left, ~left):
+                assert vertices[low & foot, 2].min() < 0.03
+
+
+def test_a_tail_is_read_between_its_rings() -> None:
+    from synth.person.surface import ANGLES, Tail
+
+    random = np.random.default_rng(0)
+    heights = np.array([1.0, 0.8, 0.5])
+    values = random.uniform(0.1, 0.3, (3, ANGLES))
+    tail = Tail(heights, values, values)
+    angle = 2 * np.pi * np.arange(-3, ANGLES) / ANGLES
+    for k, height in enumerate(heights):
+        assert np.allclose(tail.at(values, np.full(len(angle), height), angle), values[k, np.arange(-3, ANGLES)])
+    half = tail.at(values, np.full(1, 0.65), np.full(1, 2 * np.pi * 4.5 / ANGLES))
+    assert np.isclose(half, values[1:, 4:6].mean())
