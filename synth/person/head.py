@@ -6,6 +6,7 @@ import numpy as np
 from scipy.interpolate import LinearNDInterpolator
 from scipy.ndimage import zoom
 
+from synth.person.assets import Asset
 from synth.person.basemesh import base_mesh
 from synth.person.colours import hex_colour, linear
 from synth.person.garments import Garment
@@ -133,23 +134,28 @@ def beard_place(at: np.ndarray) -> np.ndarray:
 
 
 @lru_cache(maxsize=512)
-def _shown(worn: tuple[Garment, ...], shoe: Shoe) -> Piece:
+def _shown(worn: tuple[Garment, ...], shoe: Shoe | None, items: tuple[Asset, ...]) -> Piece:
     p = places("body")
     at, y, z = p.at, p.at[:, 1], p.at[:, 2]
     kept = 0.6 * MARGIN_M - covered([*worn], p)
     mouth = (np.abs(at[:, 0]) < 0.033) & (z > 1.495) & (z < 1.555) & (y > -0.11) & (y < -0.02)
     kept = np.where(mouth, -1.0, kept)  # its inside
-    if not shoe.open:
+    if shoe is not None and not shoe.open:
         line = np.where(y < -0.075, 0.10, 0.055) if not shoe.low else np.where(y < -0.10, 0.055, 0.030)
         top = line if shoe.shaft_m is None else np.full(len(z), shoe.shaft_m - 0.03)
         kept = np.minimum(kept, np.where(p.on_leg > 0.5, z - top, 1.0))
-    return drop_slivers(cut(whole("body").faces, kept), at)
+    faces = whole("body").faces
+    for item in items:
+        faces = faces[~(whole("body").of(item.hidden.astype(float)) > 0.5)[faces].all(1)]
+    return drop_slivers(cut(faces, kept), at)
 
 
-def skin_part(look: dict, body: np.ndarray, worn: tuple[Garment, ...], shoe: Shoe) -> Part:
-    """The skin that is not well under a garment."""
+def skin_part(
+    look: dict, body: np.ndarray, worn: tuple[Garment, ...], shoe: Shoe | None, items: tuple[Asset, ...] = ()
+) -> Part:
+    """The skin that is not well under a garment, nor hidden by an item of an asset pack."""
     p, base = places("body"), whole("body")
-    piece = _shown(worn, shoe)
+    piece = _shown(worn, shoe, items)
     at = piece.of(p.at)
     part = tinted(piece.of(base.of(body)), piece.of(base.of(base_mesh().weights)), piece.faces, np.ones(3), 0.5, SKIN)
     colour = np.tile(tone(look), (len(at), 1))

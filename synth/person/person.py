@@ -10,12 +10,14 @@ import numpy as np
 
 from synth.motion import Gait, joint_rotations
 from synth.person import details, shoes
+from synth.person.assets import NO_PACK, Asset, Pack
 from synth.person.basemesh import base_mesh
 from synth.person.body import Shape, bone_transforms, joints, shape_vertices, skin
 from synth.person.garments import BOTTOMS, OUTERS, TOPS, Garment
 from synth.person.hair import HAIR, hair_parts, hairline, paint_hair
 from synth.person.head import eyes, face_places, paint_face, skin_part
 from synth.person.headwear import HATS
+from synth.person.outfits import asset_part, heights, paint_item, put_on, under, worn_items
 from synth.person.parts import Part
 from synth.person.props import BAGS, Carried, paint_bag, umbrella
 from synth.person.surface import Hull
@@ -91,27 +93,39 @@ def worn(look: dict) -> list[tuple[str, Garment]]:
     return [(slot, garment) for slot in order if (garment := record(slot, look)) is not None]
 
 
-def build(look: dict) -> Person:
-    """The mesh and texture of a look. Raises ValueError for a garment that does not exist."""
+def build(look: dict, pack: Pack = NO_PACK) -> Person:
+    """The mesh and texture of a look. Raises ValueError for a garment that does not exist.
+
+    Args:
+        pack: has the items that the look names (`assets`); our own clothes stay where it lacks one.
+    """
     random = rng("build", look["world"], look["pid"])
     noise = random.uniform(0, 2 * np.pi, 3)
     body = shape_vertices(shape_of(look))
     known = {slot: record(slot, look) for slot in TABLES}
-    parts, carried, hull = _dressed(look, body, noise)
+    items = worn_items(look, pack)
+    parts, carried, hull = _dressed(look, body, noise, items)
     cloth = np.concatenate([hull.at, *(part.vertices for part in parts if part.layer)])
-    parts += hair_parts(look, body, cloth[cloth[:, 2] > hull.height(1.05)], noise)
+    own = {**look, "hair": {**look["hair"], "kind": "bald"}} if "hair" in items else look
+    parts += hair_parts(own, body, cloth[cloth[:, 2] > hull.height(1.05)], noise)
+    parts += [asset_part(items[kind], look, body) for kind in ("hair", "hat") if kind in items]
     if known["bag"] is not None:
         more, hung = known["bag"](look["bag"], hull)
         parts, carried = parts + more, carried + hung
     if look["umbrella"]:
         carried += umbrella(look["umbrella"])
-    return _assemble(look, body, parts, carried, shoes.drop_m(known["shoes"]), _atlas(look, random))
+    drop_m = -items["shoes"].on(body)[:, 2].min() if "shoes" in items else shoes.drop_m(known["shoes"])
+    return _assemble(look, body, parts, carried, float(drop_m), _atlas(look, random, items))
 
 
-def _dressed(look: dict, body: np.ndarray, noise: np.ndarray) -> tuple[list[Part], list[Carried], Hull]:
-    garments, shoe = worn(look), record("shoes", look)
+def _dressed(
+    look: dict, body: np.ndarray, noise: np.ndarray, items: dict[str, Asset]
+) -> tuple[list[Part], list[Carried], Hull]:
+    garments = [] if "suit" in items else worn(look)
+    shoe = None if "shoes" in items else record("shoes", look)
     records = tuple(garment for _, garment in garments)
-    parts = [skin_part(look, body, records, shoe), *eyes(look, body)]
+    hiding = tuple(items[kind] for kind in ("suit", "shoes") if kind in items)
+    parts = [skin_part(look, body, records, shoe, hiding), *eyes(look, body)]
     hull = Hull(body)
     legs = hull.at
     for k, (slot, garment) in enumerate(garments):
@@ -119,8 +133,16 @@ def _dressed(look: dict, body: np.ndarray, noise: np.ndarray) -> tuple[list[Part
         if garment.hem_m < 0.2 and garment.leg_m < 0.07:  # shafts go over tight trousers
             legs = hull.at
     lowest = min((garment.hem_m for garment in records if garment.leg_m >= 0.07), default=9.0)
-    shaft_top = float(hull.height(min(shoe.shaft_m or 0.0, lowest + 0.04))) if shoe.shaft_m else 0.0
-    parts += shoes.shoe_parts(look["shoes"], shoe, body, legs, shaft_top)
+    if "suit" in items:
+        parts.append(asset_part(items["suit"], look, body))
+        put_on(parts[-1], hull)
+        lowest = float(heights(items["suit"]).min())
+    if shoe is None:
+        hem = min([lowest, *(garment.hem_m for garment in records)])
+        parts.append(under(asset_part(items["shoes"], look, body), items["shoes"], hem))
+    else:
+        shaft_top = float(hull.height(min(shoe.shaft_m or 0.0, lowest + 0.04))) if shoe.shaft_m else 0.0
+        parts += shoes.shoe_parts(look["shoes"], shoe, body, legs, shaft_top)
     return parts, [], hull
 
 
@@ -213,10 +235,10 @@ def _off_the_legs(vertices: np.ndarray, placed: np.ndarray, radii: np.ndarray) -
     return out
 
 
-def _atlas(look: dict, random: np.random.Generator) -> np.ndarray:
+def _atlas(look: dict, random: np.random.Generator, items: dict[str, Asset]) -> np.ndarray:
     """The texture of a look, (SIZE, SIZE, 4) uint8."""
     atlas = Atlas()
-    for slot, garment in worn(look):
+    for slot, garment in [] if "suit" in items else worn(look):
         mine = look[slot]
         variant = int(mine["folds"])
         if garment.neck_m is not None:
@@ -240,7 +262,7 @@ def _atlas(look: dict, random: np.random.Generator) -> np.ndarray:
             details.sew_on_legs(c, mine, garment.waist_m, look["belt"])
             crease(c, garment.folds, "leg", variant, width)
             atlas.put(slot, c)
-    hair = record("hair", look)
+    hair = HAIR["crew"] if "hair" in items else record("hair", look)
     line = None
     if hair is not None:
         line = np.clip((hairline(hair, face_places()) + 0.005) / 0.011, 0, 1)
@@ -253,6 +275,10 @@ def _atlas(look: dict, random: np.random.Generator) -> np.ndarray:
         c = canvas("hat", 0.6, 0.0, 1.0)
         details.sew_on_hat(c, look["hat"])
         atlas.put("hat", c)
+    for kind, item in items.items():
+        painted = paint_item(item)
+        if painted is not None:
+            atlas.put(kind, painted)
     return atlas.pixels
 
 

@@ -24,6 +24,7 @@ TILES = {  # left, top, width, height
     "top sleeve": (768, 0, 128, 512),
     "outer sleeve": (896, 0, 128, 512),
     "bottom": (0, 512, 384, 512),
+    "suit": (0, 0, 1024, 512),  # of an asset pack, instead of tops and outer garments
     "face": (384, 512, 256, 256),
     "hair": (384, 768, 256, 256),
     "shoes": (640, 512, 256, 128),
