@@ -12,6 +12,7 @@ import numpy as np
 
 from synth.motion import Gait
 from synth.person import wardrobe as w
+from synth.person.assets import NO_PACK, Pack
 from synth.person.body import DETAILS
 from synth.person.colours import ciede2000, hex_colour, jitter, lab, to_hex
 from synth.person.wardrobe import WARDROBES, Wardrobe, Weights
@@ -67,22 +68,35 @@ class Crowd:
 def kinds(look: dict) -> tuple:
     """All by which outfits are told apart but their colours: garments, patterns, hair or hat, what is carried."""
     worn = [(look[s]["kind"], look[s]["pattern"]) if look[s] else None for s in ("top", "outer", "bottom")]
+    items = look.get("assets") or {}
+    hair = items.get("hat") or items.get("hair") or look["hair"]["kind"]
     return (
-        *worn,
-        look["hat"]["kind"] if look["hat"] else look["hair"]["kind"],
+        *([_suit(look)] if _suit(look) else worn),
+        look["hat"]["kind"] if look["hat"] else hair,
         look["bag"]["kind"] if look["bag"] else "",
     )
 
 
+def _suit(look: dict) -> str | None:
+    """The outfit of an asset pack that replaces a look's garments."""
+    return (look.get("assets") or {}).get("suit")
+
+
 def colours(look: dict) -> tuple[np.ndarray, np.ndarray]:
     """L*a*b* of what is seen of the upper and the lower body."""
-    top = look["outer"] or look["top"]
+    top = look["top"] if _suit(look) else look["outer"] or look["top"]
     bottom = look["bottom"] or look["top"]
     return lab(hex_colour(top["colour"])), lab(hex_colour(bottom["colour"]))
 
 
 def identities(
-    world: str, wardrobe: str, count: int, seed: int, lookalikes: float = 0.0, variations: int = 1
+    world: str,
+    wardrobe: str,
+    count: int,
+    seed: int,
+    lookalikes: float = 0.0,
+    variations: int = 1,
+    pack: Pack = NO_PACK,
 ) -> Iterator[dict]:
     """Looks of the first `count` people of a world, in pid order; a longer list begins with the same people.
 
@@ -93,6 +107,7 @@ def identities(
             trimmings, shoes, hair and what they carry. The second of them names the first (`like`).
         variations: appearances of each person, with other clothes, hair and things; the look holds what the further
             ones change (`variations`, see `appearance`).
+        pack: of assets, of which looks name items then (`assets`, by kind).
     """
     if wardrobe not in WARDROBES:
         raise ValueError(f"wardrobe: got {wardrobe!r}, wanted one of {', '.join(WARDROBES)}")
@@ -107,7 +122,7 @@ def identities(
         if others and draw.yes("lookalike", lookalikes / 2):
             like = [*others][int(draw("like whom").integers(len(others)))]
         for attempt in range(TRIES):
-            clothes = _clothes(Streams(seed, world, pid, attempt), WARDROBES[wardrobe], body)
+            clothes = _clothes(Streams(seed, world, pid, attempt), WARDROBES[wardrobe], body, pack)
             if like is not None:
                 clothes |= _same_clothes(others[like], clothes)
             if not crowd.has_one_like(clothes):
@@ -117,14 +132,16 @@ def identities(
             others[pid] = clothes
         else:
             del others[like]
-        others_of = [_variation(seed, world, pid, k, WARDROBES[wardrobe], body, crowd) for k in range(1, variations)]
+        others_of = [
+            _variation((seed, world, pid), k, WARDROBES[wardrobe], body, crowd, pack) for k in range(1, variations)
+        ]
         yield {"world": world, "pid": pid, "like": like, **body, **clothes, "variations": others_of}
 
 
-def _variation(seed: int, world: str, pid: int, k: int, wardrobe: Wardrobe, body: dict, crowd: Crowd) -> dict:
-    """The k-th further appearance of a person."""
+def _variation(person: tuple[int, str, int], k: int, wardrobe: Wardrobe, body: dict, crowd: Crowd, pack: Pack) -> dict:
+    """The k-th further appearance of a person. Args: person: seed, world and pid."""
     for attempt in range(TRIES):
-        clothes = _clothes(Streams(seed, world, pid, attempt, "variation", k), wardrobe, body)
+        clothes = _clothes(Streams(*person, attempt, "variation", k), wardrobe, body, pack)
         if not crowd.has_one_like(clothes):
             break
     crowd.add(clothes)
@@ -139,6 +156,8 @@ def appearance(look: dict, variation: int) -> dict:
 def _same_clothes(model: dict, own: dict) -> dict:
     """The clothes of another, with one's own trimmings."""
     taken = {slot: model[slot] and {**model[slot], **_trimmings(own[slot])} for slot in ("top", "outer", "bottom")}
+    if "assets" in own:
+        taken["assets"] = {**own["assets"], "suit": model["assets"]["suit"]}
     return {**taken, "tucked": model["tucked"], "belt": model["belt"]}
 
 
@@ -238,7 +257,7 @@ def _garment(draw: Streams, slot: str, kind: str, bright: float) -> dict:
     }
 
 
-def _clothes(draw: Streams, wardrobe: Wardrobe, body: dict) -> dict[str, Any]:
+def _clothes(draw: Streams, wardrobe: Wardrobe, body: dict, pack: Pack) -> dict[str, Any]:
     bright = wardrobe.bright + (0.15 if body["age_group"] == "child" else 0.0)
     top = draw.pick("top", _for(wardrobe.tops, body))
     dress = top in w.DRESSES
@@ -315,7 +334,24 @@ def _clothes(draw: Streams, wardrobe: Wardrobe, body: dict) -> dict[str, Any]:
             "trim": draw.yes("bag trim", 0.4),
             "large": draw.yes("bag large", 0.5),
         }
+    if pack:
+        clothes["assets"] = _items(draw, pack, body, clothes)
     return clothes
+
+
+def _items(draw: Streams, pack: Pack, body: dict, clothes: dict) -> dict[str, str | None]:
+    """Names of the items of a pack that a person wears, by kind; a hat or hood of ours stays, with the hair."""
+
+    def pick(kind: str) -> str | None:
+        names = [name for name, item in pack.items() if item.kind == kind and item.sex in (None, body["sex"])]
+        if not names or not draw.yes(f"asset {kind}", w.ASSETS[kind]):
+            return None
+        return names[int(draw(f"which asset {kind}").integers(len(names)))]
+
+    own, hood = clothes["hair"]["kind"], clothes["hat"] is not None and clothes["hat"]["kind"] == "hood"
+    hair = pick("hair") if clothes["hat"] is None and own not in ("bald", "receding") else None
+    hat = pick("hat") if clothes["hat"] is hair is None and own in w.UNDER_ASSET_HATS else None
+    return {"suit": None if hood else pick("suit"), "shoes": pick("shoes"), "hair": hair, "hat": hat}
 
 
 def _glasses(draw: Streams, body: dict) -> dict | None:

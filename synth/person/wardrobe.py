@@ -426,3 +426,7 @@ HAIRCUTS: dict[str, Weights] = {
     },
 }
 EYES: Weights = {"#1d120b": 5, "#2c1c10": 4, "#3f2d1a": 3, "#3b4636": 1, "#41586a": 1.5}
+
+# Of an asset pack: shares of the people who wear an item of each kind, where it suits them, and what a hat goes over.
+ASSETS = {"suit": 0.75, "shoes": 0.6, "hair": 0.6, "hat": 0.25}
+UNDER_ASSET_HATS = {"bald", "buzz", "receding", "crew"}
