@@ -4,6 +4,7 @@ import os
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from io import BytesIO
+from itertools import repeat
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Annotated
@@ -18,6 +19,7 @@ from opengspr.files import output_folder, write_whole
 from scenes.worlds import load_world, worlds_of
 from synth.machine import check_blender
 from synth.motion import ACTIONS, Sitting
+from synth.person.assets import NO_PACK, read_pack
 from synth.person.identity import identities
 
 PAPER, INK = "#ffffff", "#1c2430"
@@ -38,6 +40,8 @@ class Sheet:
     """The picture to write (.png or .jpg)."""
     workers: int = 2
     """Processes that render."""
+    assets: Path | None = None
+    """Folder of an asset pack that people wear too (docs/people.md)."""
 
 
 @dataclass(frozen=True)
@@ -102,13 +106,14 @@ def _looks(settings: Sheet, pids: range) -> list[dict]:
     if others:
         raise UserError(f"--preset {settings.preset}: a group of worlds; name one: {', '.join([name, *others])}")
     world = load_world(name)
-    return [*identities(world.name, world.wardrobe, pids.stop, settings.seed)][pids.start :]
+    pack = read_pack(settings.assets) if settings.assets else NO_PACK
+    return [*identities(world.name, world.wardrobe, pids.stop, settings.seed, pack=pack)][pids.start :]
 
 
 def _portraits(orders: list[tuple[dict, list[Sitting]]], settings: Sheet) -> list[list[np.ndarray]]:
     """Pictures of each look in its sittings."""
     with ProcessPoolExecutor(min(settings.workers, len(orders)), get_context("spawn"), _quiet) as pool:
-        done = pool.map(_portrait, orders, [settings.size] * len(orders))
+        done = pool.map(_portrait, orders, repeat(settings.size), repeat(settings.assets))
         return [*tqdm(done, total=len(orders), desc="portraits", disable=None)]
 
 
@@ -117,10 +122,10 @@ def _quiet() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
-def _portrait(order: tuple[dict, list[Sitting]], height: int) -> list[np.ndarray]:
+def _portrait(order: tuple[dict, list[Sitting]], height: int, assets: Path | None) -> list[np.ndarray]:
     from synth.blender.portrait import portraits
 
-    return portraits(*order, height)
+    return portraits(*order, height, read_pack(assets) if assets else NO_PACK)
 
 
 def _grid(pictures: list[np.ndarray], captions: list[str], columns: int) -> Image.Image:

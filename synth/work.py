@@ -23,13 +23,16 @@ SECONDS_TO_START, SECONDS_PER_SHOT = 300, 30  # a unit that takes longer than bo
 
 @dataclass(frozen=True)
 class Job:
-    """A unit to be rendered: its people's looks by pid, the file to write, the device to render on."""
+    """A unit to be rendered: its people's looks by pid, the file to write, the device to render on, the folder of their
+    asset pack, if there is one.
+    """
 
     unit: Unit
     looks: dict[int, dict]
     quality: Quality
     path: Path
     device: str = "cpu"
+    assets: Path | None = None
 
     @property
     def seconds(self) -> float:
@@ -54,6 +57,7 @@ def do(job: Job, scratch: Path, progress: Callable[[str], None] = lambda _: None
     """
     from synth.blender.shoot import unit_pictures
     from synth.capture import write_unit
+    from synth.person.assets import NO_PACK, read_pack
 
     dropped: Counter[str] = Counter()
 
@@ -63,7 +67,9 @@ def do(job: Job, scratch: Path, progress: Callable[[str], None] = lambda _: None
         progress(reason)
 
     cpu, wall = time.process_time(), time.monotonic()
-    shots = write_unit(job.path, unit_pictures(job.unit, job.looks, job.quality, note, scratch, job.device))
+    pack = read_pack(job.assets) if job.assets else NO_PACK
+    pictures = unit_pictures(job.unit, job.looks, job.quality, note, scratch, job.device, pack)
+    shots = write_unit(job.path, pictures)
     figures = {
         "unit": job.unit.name,
         "shots": shots,

@@ -18,6 +18,7 @@ from synth.capture import Frame, Picture, Shot
 from synth.develop import develop, jpeg, png
 from synth.geometry import azimuth_deg, box_of
 from synth.machine import trim
+from synth.person.assets import NO_PACK, Pack
 from synth.person.identity import appearance
 from synth.person.person import Person, build, pose, stance
 from synth.plan import Camera, Instant, Quality, Unit, Walker
@@ -105,6 +106,7 @@ def unit_pictures(
     progress: Callable[[str], None],
     folder: Path,
     device: str = "cpu",
+    pack: Pack = NO_PACK,
 ) -> Iterator[Picture]:
     """Renders a unit: its shots in the plan's order, and between them the full frames.
 
@@ -112,6 +114,7 @@ def unit_pictures(
         looks: its people's looks by pid.
         progress: called after each shot with the reason why it was dropped, or nothing.
         folder: for passing files, best in memory.
+        pack: the assets that the looks name.
     """
     studio = Studio(unit, quality, folder, device)
     try:
@@ -122,7 +125,7 @@ def unit_pictures(
         people: dict[Worn, tuple[Person, bpy.types.Object]] = {}
         for instant in unit.instants:
             wanted = {(w.pid, w.variation): appearance(looks[w.pid], w.variation) for w in instant.walkers}
-            _change_cast(studio, people, wanted)
+            _change_cast(studio, people, wanted, pack)
             cast = [
                 _posed(walker, k, wanted[walker.pid, walker.variation], *people[walker.pid, walker.variation])
                 for k, walker in enumerate(instant.walkers, 1)
@@ -141,7 +144,7 @@ def unit_pictures(
         trim()
 
 
-def _change_cast(studio: Studio, people: dict, wanted: dict[Worn, dict]) -> None:
+def _change_cast(studio: Studio, people: dict, wanted: dict[Worn, dict], pack: Pack) -> None:
     """Takes out those who leave, and builds those who come."""
     gone = [worn for worn in people if worn not in wanted]
     if gone:
@@ -150,7 +153,7 @@ def _change_cast(studio: Studio, people: dict, wanted: dict[Worn, dict]) -> None
         remove(people.pop(worn)[1])
     for worn, look in wanted.items():
         if worn not in people:
-            person = build(look)
+            person = build(look, pack)
             people[worn] = (person, person_object(f"person-{worn[0]}", person, person.vertices))
             trim()
 
