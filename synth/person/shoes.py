@@ -160,26 +160,40 @@ def _one(look: dict, shoe: Shoe, body: np.ndarray, calf: np.ndarray, shaft_top_m
     columns = np.tile(phi / (2 * np.pi), len(rings))
     corner = np.stack([columns, np.repeat(v, ROUND)], 1)[faces]
     corner[..., 0] -= np.round(corner[..., 0] - corner[:, :1, 0])
-    bottom = np.stack([np.zeros(ROUND - 2, int), np.arange(1, ROUND - 1), np.arange(2, ROUND)], 1)
-    faces = np.concatenate([faces, bottom])
-    corner = np.concatenate([corner, np.broadcast_to([0.5, 0.01], (len(bottom), 3, 2))])
+    weights = _weights(points[..., 1].ravel(), local, s)
     shade = np.ones((len(flat), 3))
     if not shoe.open:
         shade[-ROUND:] = 0.3
     parts = [
         Part(
             flat,
-            _weights(points[..., 1].ravel(), local, s),
+            weights,
             faces,
             tile_uv("shoes", *np.moveaxis(corner, -1, 0)),
             shade,
             shoe.roughness,
             1,
-        )
+        ),
+        _under(flat[:ROUND], weights[:ROUND]),
     ]
     if shoe.shaft_m is not None and shaft_top_m > 0.13:
         parts.append(_shaft(shoe, calf, side, heads, shaft_top_m))
     return parts
+
+
+def _under(edge: np.ndarray, weights: np.ndarray) -> Part:
+    """The underside of a sole, from its edge (ROUND, 3): a part of its own, so that its shading is its own."""
+    around = np.arange(ROUND)
+    faces = np.stack([np.full(ROUND, ROUND), around, (around + 1) % ROUND], 1)
+    return Part(
+        np.concatenate([edge, edge.mean(0, keepdims=True)]),
+        np.concatenate([weights, weights.mean(0, keepdims=True)]),
+        faces,
+        tile_uv("shoes", np.full(faces.shape, 0.5), np.full(faces.shape, 0.05)),
+        np.full((ROUND + 1, 3), 0.8),
+        0.9,
+        1,
+    )
 
 
 def _weights(forward: np.ndarray, local: np.ndarray, s: str) -> np.ndarray:
