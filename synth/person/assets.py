@@ -171,8 +171,7 @@ def _scales(path: Path, heads: dict[str, list[str]]) -> tuple[tuple[int, int, fl
         a, b, apart = (_numbers(path, heads[f"{axis}_scale"], float) + [0.0] * 3)[:3]
         if not apart > 0:
             raise UserError(f"{path}: {axis}_scale {' '.join(heads[f'{axis}_scale'])!r}, wanted a distance above 0")
-        first, second = _base_vertices(path, [a, b])
-        out.append((int(first), int(second), apart * 0.1))
+        out.append((*_base_vertices(path, [a, b]).tolist(), apart * 0.1))
     return tuple(out)
 
 
@@ -196,8 +195,7 @@ def _mesh(path: Path) -> tuple[int, np.ndarray, np.ndarray]:
     corners = []
     for words in lines:
         if words[0] == "f":
-            split = [[*word.split("/")[: 2 if vt else 1], "1"][:2] for word in words[1:]]
-            pairs = [_numbers(path, pair, int) for pair in split]
+            pairs = [_numbers(path, [*word.split("/")[: 2 if vt else 1], "1"][:2], int) for word in words[1:]]
             corners += [(pairs[0], pairs[k], pairs[k + 1]) for k in range(1, len(pairs) - 1)]
     table = np.array(corners).reshape(-1, 3, 2) - 1
     if not len(table) or table.min() < 0 or (table.max((0, 1)) >= [count, len(flat)]).any():

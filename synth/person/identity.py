@@ -157,7 +157,8 @@ def _same_clothes(model: dict, own: dict) -> dict:
     """The clothes of another, with one's own trimmings."""
     taken = {slot: model[slot] and {**model[slot], **_trimmings(own[slot])} for slot in ("top", "outer", "bottom")}
     if "assets" in own:
-        taken["assets"] = {**own["assets"], "suit": model["assets"]["suit"]}
+        suit = model["assets"]["suit"]
+        taken["assets"] = {**own["assets"], "suit": suit} if suit else dict.fromkeys(own["assets"])
     return {**taken, "tucked": model["tucked"], "belt": model["belt"]}
 
 
@@ -349,9 +350,12 @@ def _items(draw: Streams, pack: Pack, body: dict, clothes: dict) -> dict[str, st
         return names[int(draw(f"which asset {kind}").integers(len(names)))]
 
     own, hood = clothes["hair"]["kind"], clothes["hat"] is not None and clothes["hat"]["kind"] == "hood"
+    suit = None if hood else pick("suit")
+    if suit is None and clothes["outer"] is not None:  # with our own layers it would be too many triangles
+        return dict.fromkeys(w.ASSETS)
     hair = pick("hair") if clothes["hat"] is None and own not in ("bald", "receding") else None
     hat = pick("hat") if clothes["hat"] is hair is None and own in w.UNDER_ASSET_HATS else None
-    return {"suit": None if hood else pick("suit"), "shoes": pick("shoes"), "hair": hair, "hat": hat}
+    return {"suit": suit, "shoes": pick("shoes"), "hair": hair, "hat": hat}
 
 
 def _glasses(draw: Streams, body: dict) -> dict | None:

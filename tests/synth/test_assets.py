@@ -159,6 +159,7 @@ def test_looks_without_a_pack_are_as_they_were(tmp_path: Path) -> None:
     pairs = [*identities("demo-src", "mixed", 120, 0, lookalikes=0.5, pack=pack)]
     alike = [look for look in pairs if look["like"] is not None]
     assert alike and all(look["assets"]["suit"] == pairs[look["like"]]["assets"]["suit"] for look in alike)
+    assert not any(look["outer"] and any(look["assets"].values()) for look in pairs if not look["assets"]["suit"])
     crowd = Crowd()
     crowd.add(clad[0])
     assert crowd.has_one_like(clad[0])

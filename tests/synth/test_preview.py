@@ -19,6 +19,7 @@ def test_wrong_requests(tmp_path: Path, capsys: pytest.CaptureFixture, monkeypat
         (["people", "--size", "8"], "--size: got 8, wanted 32 to 2048"),
         (["person", "3", "--out", str(tmp_path / "x.gif")], "wanted a name ending in .jpg or .png"),
         (["people", "--preset", "nowhere"], "nowhere"),
+        (["people", "--assets", str(tmp_path / "none")], "none: not a folder"),
         (["people", "--preset", "demo"], "--preset demo: a group of worlds; name one: demo-syn, demo-src, demo-tgt"),
     ):
         with pytest.raises(SystemExit) as ended:

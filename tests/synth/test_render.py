@@ -65,6 +65,7 @@ def rendered(asked: list, monkeypatch) -> list[list[Job]]:
         (("--tracklet", "0"), "--tracklet: got 0, wanted at least 1"),
         (("--variations", "13"), "--variations: got 13, wanted at most 12"),
         (("--lookalikes", "1.5"), "--lookalikes: got 1.5, wanted a share from 0 to 1"),
+        (("--assets", "nowhere"), "nowhere: not a folder"),
         (("--stride", "0"), "--stride: got 0, wanted at least 1"),
         (("--device", "abacus"), "--device: got 'abacus', wanted one of auto, cpu"),
         (("--shard", "3/3"), "--shard: got '3/3', wanted I/N with I from 0 to N - 1"),
