@@ -3,6 +3,7 @@ masks at once.
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ CONTEXT = 0.1  # of the person's height, shown on every side
 NEAR_M = 0.3  # nobody is shot who comes nearer to the camera
 Worn = tuple[int, int]  # a pid and which of their appearances
 FRAME_STEP = 60  # whole frames are kept at 960 x 540
+STRIP_PX, OVERLAP_PX = 320, 24
 
 
 class Studio:
@@ -46,11 +48,20 @@ class Studio:
         return self.place.viewpoints[camera.viewpoint]
 
     def render(self, view: Viewpoint, window: Window) -> tuple[np.ndarray, np.ndarray]:
-        """Renders a window of the frame.
+        """Renders a window of the frame, one that is wide in strips, since denoising takes much memory.
 
         Returns:
             light (H, W, 3) float32 linear, indices (H, W) uint8 of the objects at the pixels' first sample.
         """
+        strips = []
+        for x0 in range(window.x0, window.x1, STRIP_PX):
+            x1 = min(x0 + STRIP_PX, window.x1)
+            more = replace(window, x0=max(x0 - OVERLAP_PX, window.x0), x1=min(x1 + OVERLAP_PX, window.x1))
+            strips.append([pixels[:, x0 - more.x0 : x1 - more.x0] for pixels in self._strip(view, more)])
+        light_, indices = (np.concatenate(parts, axis=1) for parts in zip(*strips, strict=True))
+        return light_, indices
+
+    def _strip(self, view: Viewpoint, window: Window) -> tuple[np.ndarray, np.ndarray]:
         aim(self.scene, view)
         width, height = frame_size(window.step)
         render = self.scene.render
