@@ -26,7 +26,7 @@ def rank1(ids: int, shots: int) -> dict[str, float]:
 
     Small nets that begin from nothing. One learns from half of each person's pictures, of ordinary people and of pairs
     of look-alikes, and retrieves with the other half, either kind among themselves; one learns from half of the
-    ordinary people and retrieves the other half, whom it has never seen. This takes half an hour.
+    ordinary people and retrieves the other half, whom it has never seen. This takes most of an hour.
 
     Args:
         ids: ordinary people; half as many look-alikes. shots: pictures of each, over all viewpoints there are.
