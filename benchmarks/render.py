@@ -82,6 +82,8 @@ def main(settings: Benchmark) -> None:
         shots = {shot.key: shot for shot in open_capture(out / "one").shots()}
         with _quiet():
             result |= _references(world, [*some.values()], looks, shots, out)
+        # the few that were compared are somewhat smaller or larger than all: what they cost, by the pixel
+        result["cpu_s_16_samples"] *= result["mean_region_px"] / result["compared_region_px"]
         result["share_of_16_samples"] = result["cpu_s_per_crop"] / result["cpu_s_16_samples"]
         result["ratio_to_full_frame"] = result["cpu_s_full_frame"] / result["cpu_s_per_crop"]
     result |= {
@@ -149,13 +151,17 @@ def _kept(capture: Path, world: World) -> dict[str, float]:
         label.main(label.Settings((capture,), data_root=capture.parent / "data"))
     rows = pq.read_table(capture.parent / "data" / capture.name / "manifest.parquet", columns=["height"])
     truths = [shot.truth for shot in open_capture(capture).shots()]
-    pixels = [truth["region"][2] * truth["region"][3] * truth["scale"] ** 2 for truth in truths]
     return {
         "kept": len(rows),
         "median_crop_height_px": float(np.median(rows["height"])),
-        "mean_region_px": float(np.mean(pixels)),
+        "mean_region_px": float(np.mean([_pixels(truth) for truth in truths])),
         "walkers_in_region_mean": float(np.mean([1 + len(truth["others"]) for truth in truths])),
     }
+
+
+def _pixels(truth: dict) -> float:
+    """Pixels of a shot's region."""
+    return truth["region"][2] * truth["region"][3] * truth["scale"] ** 2
 
 
 def _in_view(plan: list[Unit]) -> float:
@@ -196,11 +202,12 @@ def _references(world: World, some: list[Unit], looks: dict, shots: dict[str, Sh
     from synth.blender import shoot
     from synth.truth import whole_frame
 
-    pairs, frames = [], []
+    pairs, frames, pixels = [], [], []
     for unit in some:
         for best in shoot.unit_pictures(unit, looks, Quality(64, HEIGHT_PX), lambda _: None, folder):
             if isinstance(best, Shot):
                 pairs.append((_crop(shots[best.key]), _crop(best)))
+                pixels.append(_pixels(best.truth))
     for unit in {unit.place: unit for unit in some}.values():
         studio = shoot.Studio(unit, Quality(16, HEIGHT_PX), folder)
         began = time.process_time()
@@ -208,6 +215,7 @@ def _references(world: World, some: list[Unit], looks: dict, shots: dict[str, Sh
         frames.append(time.process_time() - began)
     return {
         "compared": len(pairs),
+        "compared_region_px": float(np.mean(pixels)),
         "cpu_s_full_frame": float(np.mean(frames)),
         "psnr_db": float(np.mean([10 * np.log10(255**2 / np.mean((a - b) ** 2)) for a, b in pairs])),
         "ssim": float(np.mean([_ssim(a, b) for a, b in pairs])),

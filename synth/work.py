@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from threadpoolctl import threadpool_limits
+
 from opengspr import UserError
 from opengspr.files import output_folder, write_whole
 from synth.plan import Quality, Unit
@@ -69,7 +71,8 @@ def do(job: Job, scratch: Path, progress: Callable[[str], None] = lambda _: None
     cpu, wall = time.process_time(), time.monotonic()
     pack = read_pack(job.assets) if job.assets else NO_PACK
     pictures = unit_pictures(job.unit, job.looks, job.quality, note, scratch, job.device, pack)
-    shots = write_unit(job.path, pictures)
+    with threadpool_limits(1):  # one process a core: numpy's other threads would only wait, and burn what they wait
+        shots = write_unit(job.path, pictures)
     figures = {
         "unit": job.unit.name,
         "shots": shots,
