@@ -125,7 +125,7 @@ def _finish(writer: DatasetWriter, capture: Capture) -> str:
         raise UserError(f"{capture.path}: no crop is left by these rules; dropped: {drops}")
     share = capture.info["split"]["train"]
     train = train_pids(capture.people["pid"].to_pylist(), share, capture.info["world"])
-    info = writer.finish(train, LICENCE)
+    info = writer.finish(train, capture.info.get("licence", LICENCE))
     counts = info["counts"]
     line = (
         f"{counts['crops']} crops of {counts['ids']} people in {counts['cameras']} cameras "

@@ -19,8 +19,8 @@ from opengspr.files import output_folder, write_whole
 from scenes.worlds import load_world, worlds_of
 from synth.machine import check_blender
 from synth.motion import ACTIONS, Sitting
-from synth.person.assets import NO_PACK, read_pack
 from synth.person.identity import identities
+from synth.person.tiers import Tiers, chosen_tiers
 
 PAPER, INK = "#ffffff", "#1c2430"
 GAP, CAPTION = 6, 20
@@ -42,6 +42,10 @@ class Sheet:
     """Processes that render."""
     assets: Path | None = None
     """Folder of an asset pack that people wear too (docs/people.md)."""
+    body: str = "anny"
+    """anny, or smplx with files of your own."""
+    body_dir: Path | None = None
+    """Folder of SMPL-X model files."""
 
 
 @dataclass(frozen=True)
@@ -106,14 +110,17 @@ def _looks(settings: Sheet, pids: range) -> list[dict]:
     if others:
         raise UserError(f"--preset {settings.preset}: a group of worlds; name one: {', '.join([name, *others])}")
     world = load_world(name)
-    pack = read_pack(settings.assets) if settings.assets else NO_PACK
-    return [*identities(world.name, world.wardrobe, pids.stop, settings.seed, pack=pack)][pids.start :]
+    return [*identities(world.name, world.wardrobe, pids.stop, settings.seed, tiers=_tiers(settings))][pids.start :]
+
+
+def _tiers(settings: Sheet) -> Tiers:
+    return chosen_tiers(settings.assets, settings.body, settings.body_dir)
 
 
 def _portraits(orders: list[tuple[dict, list[Sitting]]], settings: Sheet) -> list[list[np.ndarray]]:
     """Pictures of each look in its sittings."""
     with ProcessPoolExecutor(min(settings.workers, len(orders)), get_context("spawn"), _quiet) as pool:
-        done = pool.map(_portrait, orders, repeat(settings.size), repeat(settings.assets))
+        done = pool.map(_portrait, orders, repeat(settings.size), repeat(_tiers(settings)))
         return [*tqdm(done, total=len(orders), desc="portraits", disable=None)]
 
 
@@ -122,10 +129,10 @@ def _quiet() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
-def _portrait(order: tuple[dict, list[Sitting]], height: int, assets: Path | None) -> list[np.ndarray]:
+def _portrait(order: tuple[dict, list[Sitting]], height: int, tiers: Tiers) -> list[np.ndarray]:
     from synth.blender.portrait import portraits
 
-    return portraits(*order, height, read_pack(assets) if assets else NO_PACK)
+    return portraits(*order, height, tiers)
 
 
 def _grid(pictures: list[np.ndarray], captions: list[str], columns: int) -> Image.Image:

@@ -8,7 +8,6 @@ Writes a capture (docs/formats.md). The same command goes on where it was cut of
 several with a --shard each, on one machine or many.
 """
 
-import hashlib
 import json
 import os
 import sys
@@ -27,8 +26,8 @@ from synth import cluster, estimate, farm, only
 from synth.capture import open_capture, write_capture_info, write_people
 from synth.choice import Choice, chosen, parse_shard, planned_scenes
 from synth.machine import DEVICES, check_blender, choose_device, instruction_set, versions
-from synth.person.assets import NO_PACK, read_pack
 from synth.person.identity import identities
+from synth.person.tiers import OURS, Tiers, chosen_tiers
 from synth.plan import QUALITIES, Unit, plan_hash, units
 from synth.work import Job
 
@@ -73,6 +72,10 @@ class Render:
     """Appearances of each person, up to 12: other clothes, hair and things from visit to visit."""
     assets: Path | None = None
     """Folder of an asset pack that people wear too (docs/people.md)."""
+    body: str = "anny"
+    """anny, or smplx with files of your own, which are not for commercial use (docs/people.md)."""
+    body_dir: Path | None = None
+    """Folder of SMPL-X model files."""
     dry_run: bool = False
     """Only say what would be rendered, and how long it would take here."""
     only: Annotated[str | None, tyro.conf.arg(metavar="KEY")] = None
@@ -89,7 +92,7 @@ class Task:
     out: Path
     device: str
     lookalikes: float = 0.0
-    assets: Path | None = None
+    tiers: Tiers = OURS
 
     def plan(self) -> Iterator[Unit]:
         return units(self.world, self.ids, self.seed)
@@ -99,7 +102,7 @@ class Task:
 
     def job(self, unit: Unit, looks: dict[int, dict]) -> Job:
         cast = {pid: looks[pid] for pid in unit.pids}
-        return Job(unit, cast, QUALITIES[self.world.quality], self.path(unit), self.device, self.assets)
+        return Job(unit, cast, QUALITIES[self.world.quality], self.path(unit), self.device, self.tiers)
 
 
 def main(settings: Render) -> None:
@@ -118,9 +121,7 @@ def main(settings: Render) -> None:
         parse_shard(settings.shard)
     if not 0 <= settings.lookalikes <= 1:
         raise UserError(f"--lookalikes: got {settings.lookalikes}, wanted a share from 0 to 1")
-    assets = settings.assets and settings.assets.resolve()
-    if assets is not None:
-        read_pack(assets)
+    tiers = chosen_tiers(settings.assets, settings.body, settings.body_dir)
     choice = Choice(**{field.name: getattr(settings, field.name) for field in fields(Choice)})
     worlds = [chosen(load_world(name), choice) for name in names]
     captures = data_root(settings.data_root) / "captures"
@@ -132,7 +133,7 @@ def main(settings: Render) -> None:
             output_folder(out)
     device = _device(settings)
     tasks = [
-        Task(world, settings.ids or world.people, settings.seed, out, device or "cpu", settings.lookalikes, assets)
+        Task(world, settings.ids or world.people, settings.seed, out, device or "cpu", settings.lookalikes, tiers)
         for world, out in zip(worlds, outs, strict=True)
     ]
     if settings.dry_run:
@@ -220,17 +221,18 @@ def _begin(task: Task) -> dict[int, dict]:
         "wardrobe": world.wardrobe,
         "lookalikes": task.lookalikes,
         "variations": world.variations,
-        "assets": pack_record(task.assets) if task.assets else None,
+        **task.tiers.record(),
         "split": world.split,
         "plan_hash": digest,
     }
     if not (out / "capture.json").exists():
-        pack = read_pack(task.assets) if task.assets else NO_PACK
-        people = identities(world.name, world.wardrobe, task.ids, task.seed, task.lookalikes, world.variations, pack)
+        people = identities(
+            world.name, world.wardrobe, task.ids, task.seed, task.lookalikes, world.variations, task.tiers
+        )
         looks = {look["pid"]: look for look in people}
         write_people(out, [person_row(look) for look in looks.values()])
         info = {**wanted, "units": count, "shots": shots, "versions": versions(), "cpu": instruction_set()}
-        write_capture_info(out, {**info, "device": task.device, "body": "anny (MakeHuman, CC0)"})
+        write_capture_info(out, {**info, "device": task.device})
         return looks
     capture = open_capture(out)
     for key, value in wanted.items():
@@ -240,13 +242,6 @@ def _begin(task: Task) -> dict[int, dict]:
                 "choose another --out or remove it"
             )
     return {pid: json.loads(look) for pid, look in zip(*(capture.people[c].to_pylist() for c in ("pid", "look")))}
-
-
-def pack_record(folder: Path) -> dict[str, str]:
-    """What a capture says of its pack: the folder's name, and the SHA-256 of its files' names and sizes."""
-    files = sorted((path.relative_to(folder).as_posix(), path) for path in folder.rglob("*") if path.is_file())
-    lines = "".join(f"{name} {path.stat().st_size}\n" for name, path in files)
-    return {"name": folder.resolve().name, "sha256": hashlib.sha256(lines.encode()).hexdigest()}
 
 
 def person_row(look: dict) -> dict:

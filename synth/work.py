@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from opengspr import UserError
 from opengspr.files import output_folder, write_whole
+from synth.person.tiers import OURS, Tiers
 from synth.plan import Quality, Unit
 
 TRIES = 3
@@ -25,8 +26,8 @@ SECONDS_TO_START, SECONDS_PER_SHOT = 300, 30  # a unit that takes longer than bo
 
 @dataclass(frozen=True)
 class Job:
-    """A unit to be rendered: its people's looks by pid, the file to write, the device to render on, the folder of their
-    asset pack, if there is one.
+    """A unit to be rendered: its people's looks by pid, the file to write, the device to render on, what people
+    are made of besides our own.
     """
 
     unit: Unit
@@ -34,7 +35,7 @@ class Job:
     quality: Quality
     path: Path
     device: str = "cpu"
-    assets: Path | None = None
+    tiers: Tiers = OURS
 
     @property
     def seconds(self) -> float:
@@ -59,7 +60,6 @@ def do(job: Job, scratch: Path, progress: Callable[[str], None] = lambda _: None
     """
     from synth.blender.shoot import unit_pictures
     from synth.capture import write_unit
-    from synth.person.assets import NO_PACK, read_pack
 
     dropped: Counter[str] = Counter()
 
@@ -69,8 +69,7 @@ def do(job: Job, scratch: Path, progress: Callable[[str], None] = lambda _: None
         progress(reason)
 
     cpu, wall = time.process_time(), time.monotonic()
-    pack = read_pack(job.assets) if job.assets else NO_PACK
-    pictures = unit_pictures(job.unit, job.looks, job.quality, note, scratch, job.device, pack)
+    pictures = unit_pictures(job.unit, job.looks, job.quality, note, scratch, job.device, job.tiers)
     with threadpool_limits(1):  # one process a core: numpy's other threads would only wait, and burn what they wait
         shots = write_unit(job.path, pictures)
     figures = {

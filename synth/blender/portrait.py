@@ -14,8 +14,8 @@ from synth.blender.meshes import move, person_object, remove
 from synth.blender.stage import forget, open_scene
 from synth.develop import tone
 from synth.motion import Sitting
-from synth.person.assets import NO_PACK, Pack
 from synth.person.person import build, pose, stance
+from synth.person.tiers import OURS, Tiers
 
 TALL_M = 2.06  # what a picture shows from top to bottom
 AWAY_M = 9.0
@@ -23,11 +23,11 @@ HIGH_M = 1.5
 SAMPLES = 24
 
 
-def portraits(look: dict, sittings: list[Sitting], height: int, pack: Pack = NO_PACK) -> list[np.ndarray]:
+def portraits(look: dict, sittings: list[Sitting], height: int, tiers: Tiers = OURS) -> list[np.ndarray]:
     """Pictures (height, height / 2, 3) uint8 of one person, all at the same scale."""
     scene = _studio()
     scene.render.resolution_x, scene.render.resolution_y = height // 2, height
-    person = build(look, pack)
+    person = build(look, tiers)
     item = person_object("person", person, person.vertices)
     pictures = []
     with tempfile.TemporaryDirectory() as folder:

@@ -19,9 +19,9 @@ from synth.capture import Frame, Picture, Shot
 from synth.develop import develop, jpeg, png
 from synth.geometry import azimuth_deg, box_of
 from synth.machine import trim
-from synth.person.assets import NO_PACK, Pack
 from synth.person.identity import appearance
 from synth.person.person import Person, build, pose, stance
+from synth.person.tiers import OURS, Tiers
 from synth.plan import Camera, Instant, Quality, Unit, Walker
 from synth.randomness import rng
 from synth.truth import Matrices, Posed, Window, extent, frame_size, person_truth, whole_frame, window_round
@@ -117,7 +117,7 @@ def unit_pictures(
     progress: Callable[[str], None],
     folder: Path,
     device: str = "cpu",
-    pack: Pack = NO_PACK,
+    tiers: Tiers = OURS,
 ) -> Iterator[Picture]:
     """Renders a unit: its shots in the plan's order, and between them the full frames.
 
@@ -125,7 +125,7 @@ def unit_pictures(
         looks: its people's looks by pid.
         progress: called after each shot with the reason why it was dropped, or nothing.
         folder: for passing files, best in memory.
-        pack: the assets that the looks name.
+        tiers: what the looks are made of besides our own.
     """
     studio = Studio(unit, quality, folder, device)
     try:
@@ -136,7 +136,7 @@ def unit_pictures(
         people: dict[Worn, tuple[Person, bpy.types.Object]] = {}
         for instant in unit.instants:
             wanted = {(w.pid, w.variation): appearance(looks[w.pid], w.variation) for w in instant.walkers}
-            _change_cast(studio, people, wanted, pack)
+            _change_cast(studio, people, wanted, tiers)
             cast = [
                 _posed(walker, k, wanted[walker.pid, walker.variation], *people[walker.pid, walker.variation])
                 for k, walker in enumerate(instant.walkers, 1)
@@ -155,7 +155,7 @@ def unit_pictures(
         trim()
 
 
-def _change_cast(studio: Studio, people: dict, wanted: dict[Worn, dict], pack: Pack) -> None:
+def _change_cast(studio: Studio, people: dict, wanted: dict[Worn, dict], tiers: Tiers) -> None:
     """Takes out those who leave, and builds those who come."""
     gone = [worn for worn in people if worn not in wanted]
     if gone:
@@ -164,7 +164,7 @@ def _change_cast(studio: Studio, people: dict, wanted: dict[Worn, dict], pack: P
         remove(people.pop(worn)[1])
     for worn, look in wanted.items():
         if worn not in people:
-            person = build(look, pack)
+            person = build(look, tiers)
             people[worn] = (person, person_object(f"person-{worn[0]}", person, person.vertices))
             trim()
 
@@ -213,6 +213,7 @@ def _shot(studio: Studio, instant: Instant, camera: Camera, posed: Posed, cast: 
         "body": {
             "shape": look["shape"],
             "gait": look["gait"],
+            **({"betas": look["betas"]} if "betas" in look else {}),
             "phase": walker.phase,
             "at": list(walker.at),
             "heading_rad": walker.heading_rad,

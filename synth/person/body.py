@@ -66,6 +66,10 @@ class Shape:
     details: tuple[tuple[str, float], ...] = ()
 
 
+def shape_of(look: dict) -> Shape:
+    return Shape(**{**look["shape"], "origin": tuple(look["shape"]["origin"])})
+
+
 def _hat(value: float, knots: dict[str, float]) -> dict[str, float]:
     """Weights of linear interpolation between named knots; they sum to 1."""
     names, places = list(knots), list(knots.values())

