@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from scipy.ndimage import label
+from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from opengspr import command
@@ -54,7 +55,8 @@ def main(settings: Benchmark) -> None:
     some = [looks[k] for k in sorted(random.choice(len(looks), min(settings.built, len(looks)), replace=False))]
     pairs = [like for like in identities("gspr", settings.wardrobe, settings.ids, 0, SHARE) if like["like"] is not None]
     result: dict[str, Any] = {"ids": len(looks), "same_looks": _same(looks), "lookalike_pairs": len(pairs)}
-    result |= _heights(looks) | _people(some, settings.poses)
+    with threadpool_limits(1):  # as in the processes that render
+        result |= _heights(looks) | _people(some, settings.poses)
     if settings.recognised:
         from benchmarks.recognition import rank1
 
