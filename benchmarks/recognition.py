@@ -17,8 +17,8 @@ from train.parts.data import Images, labelled
 from train.parts.evaluation import extract
 from train.parts.supervised import Supervised, SupervisedSpec
 
-NET = EncoderSpec("mobilenetv3_small_050", 128, 64, "avg")
-SPEC = SupervisedSpec(epochs=45, steps=80, lr=1e-2, jitter=0.2)
+NET = EncoderSpec("mobilenetv3_small_050", 192, 96, "gem")
+SPEC = SupervisedSpec(epochs=45, steps=80, lr=1e-2, jitter=0.03)
 
 
 def rank1(ids: int, shots: int) -> dict[str, float]:
