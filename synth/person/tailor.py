@@ -11,7 +11,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter, maximum_filter
 
 from synth.person.basemesh import base_mesh
-from synth.person.collars import COLLARS
+from synth.person.collars import collar_parts
 from synth.person.garments import Garment, leg_height, region
 from synth.person.parts import Part
 from synth.person.pieces import Piece, Places, border_loops, cut, drop_slivers, places, round_arm, step, whole
@@ -223,6 +223,4 @@ def _patch(
     collar = garment.collar
     if collar == "leaf" and any(outer.neck_m is not None for outer in later):
         collar = "stand"  # its leaf lies under the outer garment
-    if collar in COLLARS and garment.neck_m is not None:
-        parts += COLLARS[collar](garment, hull, main, own, tile)
-    return parts
+    return parts + collar_parts(collar, garment, hull, main, own, tile)
