@@ -38,6 +38,7 @@ TABLES: dict[str, dict[str, Any]] = {
     "hat": HATS,
     "bag": BAGS,
 }
+ONSET = 0.15  # of a thigh, over which what hangs begins to be pushed off it
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Person:
         atlas: (S, S, 4) uint8, sRGB and relief. heads: (B, 3) bone heads. marks: (17, 3) COCO keypoints unposed;
             mark_weights: (17, B).
         layer: (N,) 0 skin, garments from 1 outwards, hair and props above. covered: (N,) by an outer garment.
-        hanging: vertices of skirts and coat tails, kept off the legs; leg_radii: (2,) of thigh and calf.
+        clearance_m: (N,) how far off the legs what hangs is kept, else 0; leg_radii: (2,) of thigh and calf.
         plumb: (first, end, bone, on ground) of what hangs from a bone without turning with it.
         drop_m: height of the foot's sole above the ground.
     """
@@ -67,7 +68,7 @@ class Person:
     mark_weights: np.ndarray
     layer: np.ndarray
     covered: np.ndarray
-    hanging: np.ndarray
+    clearance_m: np.ndarray
     leg_radii: np.ndarray
     plumb: tuple[tuple[int, int, int, bool], ...]
     drop_m: float
@@ -115,7 +116,7 @@ def build(look: dict, pack: Pack = NO_PACK) -> Person:
     if look["umbrella"]:
         carried += umbrella(look["umbrella"])
     drop_m = -items["shoes"].on(body)[:, 2].min() if "shoes" in items else shoes.drop_m(known["shoes"])
-    return _assemble(look, body, parts, carried, float(drop_m), _atlas(look, random, items))
+    return _assemble(body, hull, parts, carried, float(drop_m), _atlas(look, random, items))
 
 
 def _dressed(
@@ -147,20 +148,18 @@ def _dressed(
 
 
 def _assemble(
-    look: dict, body: np.ndarray, parts: list[Part], carried: list[Carried], drop_m: float, atlas: np.ndarray
+    body: np.ndarray, hull: Hull, parts: list[Part], carried: list[Carried], drop_m: float, atlas: np.ndarray
 ) -> Person:
     mesh = base_mesh()
     every = parts + [item.part for item in carried]
     starts = np.cumsum([0] + [len(part.vertices) for part in every])
-    hanging = [
-        np.arange(start, start + len(part.vertices)) for part, start in zip(every, starts, strict=False) if part.hangs
-    ]
     marks, mark_weights = _keypoints(body)
     plumb = tuple(
         (int(start), int(start + len(item.part.vertices)), mesh.bone(item.bone), item.on_ground)
         for item, start in zip(carried, starts[len(parts) :], strict=False)
     )
     covered = [np.zeros(len(p.vertices), bool) if p.covered is None else p.covered for p in every]
+    clearance_m = [np.zeros(len(p.vertices)) if p.clearance_m is None else p.clearance_m for p in every]
     return Person(
         vertices=np.concatenate([p.vertices for p in every]),
         weights=np.concatenate([p.weights for p in every]).astype(np.float32),
@@ -174,23 +173,21 @@ def _assemble(
         mark_weights=mark_weights,
         layer=np.concatenate([np.full(len(p.vertices), p.layer) for p in every]),
         covered=np.concatenate(covered),
-        hanging=np.concatenate(hanging) if hanging else np.array([], int),
-        leg_radii=_leg_radii(body),
+        clearance_m=np.concatenate(clearance_m),
+        leg_radii=_leg_radii(hull),
         plumb=plumb,
         drop_m=drop_m,
     )
 
 
-def _leg_radii(body: np.ndarray) -> np.ndarray:
-    mesh, heads = base_mesh(), joints(body)
-    skin_ = body[: mesh.faces["body"].max() + 1]
-    hip, knee, ankle = (heads[mesh.bone(f"{bone}_l")] for bone in ("thigh", "calf", "foot"))
+def _leg_radii(hull: Hull) -> np.ndarray:
+    """Radii (2,) of thigh and calf with what is worn on them."""
+    mesh, at = base_mesh(), hull.at
+    hip, knee, ankle = (hull.heads[mesh.bone(f"{bone}_l")] for bone in ("thigh", "calf", "foot"))
     out = []
     for upper, lower in ((hip, knee), (knee, ankle)):
         middle = (upper + lower) / 2
-        near = skin_[
-            (np.abs(skin_[:, 2] - middle[2]) < 0.02) & (skin_[:, 0] > 0) & (np.abs(skin_[:, 0] - middle[0]) < 0.14)
-        ]
+        near = at[(np.abs(at[:, 2] - middle[2]) < 0.02) & (at[:, 0] > 0) & (np.abs(at[:, 0] - middle[0]) < 0.14)]
         out.append(np.percentile(np.linalg.norm((near - middle)[:, :2], axis=1), 90))
     return np.array(out)
 
@@ -207,8 +204,9 @@ def pose(person: Person, rotations: dict[str, np.ndarray]) -> tuple[np.ndarray, 
     vertices = skin(person.vertices, person.weights, transforms)
     marks = skin(person.marks, person.mark_weights, transforms)
     placed = np.einsum("bij,bj->bi", transforms[:, :, :3], person.heads) + transforms[:, :, 3]
-    if len(person.hanging):
-        vertices[person.hanging] = _off_the_legs(vertices[person.hanging], placed, person.leg_radii)
+    hanging = np.flatnonzero(person.clearance_m)
+    if len(hanging):
+        vertices[hanging] = _off_the_legs(vertices[hanging], placed, person.leg_radii, person.clearance_m[hanging])
     still = np.ones(len(vertices), bool)
     for first, end, _, _ in person.plumb:
         still[first:end] = False
@@ -220,7 +218,7 @@ def pose(person: Person, rotations: dict[str, np.ndarray]) -> tuple[np.ndarray, 
     return vertices - ground, marks - ground
 
 
-def _off_the_legs(vertices: np.ndarray, placed: np.ndarray, radii: np.ndarray) -> np.ndarray:
+def _off_the_legs(vertices: np.ndarray, placed: np.ndarray, radii: np.ndarray, clearance_m: np.ndarray) -> np.ndarray:
     """Pushes hanging cloth (K, 3) sideways out of the legs."""
     mesh = base_mesh()
     out = vertices.copy()
@@ -230,7 +228,7 @@ def _off_the_legs(vertices: np.ndarray, placed: np.ndarray, radii: np.ndarray) -
             t = np.clip(((out - a) @ (b - a)) / ((b - a) @ (b - a)), 0, 1)
             away = (out - a - t[:, None] * (b - a))[:, :2]
             distance = np.linalg.norm(away, axis=1) + 1e-9
-            short = np.maximum(radius + 0.018 - distance, 0) * (t > 0.05)
+            short = np.maximum(radius + clearance_m - distance, 0) * np.clip(t / ONSET, 0, 1)
             out[:, :2] += away / distance[:, None] * short[:, None]
     return out
 

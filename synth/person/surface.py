@@ -60,12 +60,13 @@ def mean() -> sparse.csr_matrix:
 @dataclass(frozen=True)
 class Tail:
     """Freely hanging cloth. Attributes: heights (L,) metres, falling; support and radius (L, ANGLES) round the middle,
-    angle 0 to the front, a quarter to the left.
+    angle 0 to the front, a quarter to the left. clearance_m: how far off the legs it is kept in every pose.
     """
 
     heights: np.ndarray
     support: np.ndarray
     radius: np.ndarray
+    clearance_m: float
 
     def at(self, values: np.ndarray, height: np.ndarray, angle: np.ndarray) -> np.ndarray:
         """Interpolates support or radius at heights and angles (K,)."""
@@ -102,7 +103,7 @@ class Hull:
         ]
         self.spine = heights, gaussian_filter1d(np.array(middle), 2)
         self.middle = np.array([0.0, np.interp(self.height(0.92), *self.spine)])
-        self.tails: dict[int, Tail] = {}
+        self.tails: list[Tail] = []
 
     def height(self, template_m: np.ndarray | float) -> np.ndarray:
         """Heights on this body of heights on the template."""
@@ -117,6 +118,22 @@ class Hull:
         share = step(inside, -0.02, 0.005)[:, None]
         self.at = self.at * (1 - share) + at * share
         self.normals = even_normals(self.at, self.faces)
+
+    def off_axis(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Distance (K,) and angle (K,) of points (K, 3) round the middle between the legs."""
+        away = points[:, :2] - self.middle
+        return np.linalg.norm(away, axis=1) + 1e-9, np.arctan2(away[:, 0], -away[:, 1])
+
+    def hang(self, tail: Tail) -> None:
+        """Makes a tail the outermost layer, as far down as the surface goes round both legs."""
+        self.tails.append(tail)
+        z = self.at[:, 2]
+        distance, angle = self.off_axis(self.at)
+        out = np.maximum(tail.at(tail.radius, z, angle) / distance, 1)[:, None]
+        lifted = self.at.copy()
+        lifted[:, :2] = self.middle + out * (self.at[:, :2] - self.middle)
+        over = np.minimum(tail.heights[0] - z, z - self.height(0.79))
+        self.put_on(lifted, np.where(charts().arm < 0.3, over, -1.0))
 
 
 def even_normals(at: np.ndarray, faces: np.ndarray) -> np.ndarray:
@@ -168,6 +185,7 @@ def lip(main: Part, loop: np.ndarray, out: np.ndarray) -> Part:
         shade,
         main.roughness,
         main.layer,
+        clearance_m=None if main.clearance_m is None else np.tile(main.clearance_m[loop], 3),
     )
 
 

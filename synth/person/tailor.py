@@ -116,11 +116,6 @@ def _trunk(garment: Garment, hull: Hull, point: np.ndarray) -> np.ndarray:
         hold = step(-z, -garment.waist_m + 0.02, -garment.waist_m + 0.14)
         loose, wide = loose * hold, radius + (wide - radius) * hold
     more = (np.maximum(wide, radius) - radius) * step(-z, -1.34, -1.24) + loose
-    from_middle = at[:, :2] - hull.middle
-    for skirt in hull.tails.values():  # over what is worn already
-        reach = skirt.at(skirt.radius, at[:, 2], np.arctan2(from_middle[:, 0], -from_middle[:, 1])) + garment.gap_m
-        over = step(-at[:, 2], -skirt.heights[0] - 0.03, -skirt.heights[0])
-        more = np.maximum(more, over * (reach - np.linalg.norm(from_middle, axis=1)))
     out = np.zeros_like(point)
     out[mine, :2] = away / radius[:, None] * more[:, None]
     return out
@@ -205,9 +200,13 @@ def _patch(
         return []
     own = Places(piece.of(p.at), piece.of(p.arm_m), piece.of(p.on_arm), piece.of(p.on_leg))
     vertices, weights = piece.of(at), piece.of(cloth_weights())
-    for under in hull.tails.values():  # what lies on a skirt moves with it
+    clearance_m = np.zeros(len(vertices))
+    for under in hull.tails:  # what lies on a skirt moves with it
         share = step(-vertices[:, 2], -under.heights[0] - 0.02, -under.heights[0] + 0.02) * (own.on_arm < 0.3)
         weights += share[:, None] * (tail_weights(vertices, hull) - weights)
+        distance, angle = hull.off_axis(vertices)
+        beyond = np.clip(distance - under.at(under.radius, vertices[:, 2], angle), 0.004, 0.03)
+        clearance_m = np.where(share > 0, under.clearance_m + beyond, clearance_m)
     main = Part(
         vertices,
         weights,
@@ -217,6 +216,7 @@ def _patch(
         garment.roughness,
         layer,
         covered=covered([*later], own) > 0,
+        clearance_m=clearance_m,
     )
     out = piece.of(even_normals(at, hull.faces))  # of the whole cloth, as if it went on
     parts = [main, *(lip(main, loop, out) for loop in loops)]

@@ -12,6 +12,7 @@ from synth.person.textures import tile_uv
 
 THETA = np.linspace(0, 2 * np.pi, ANGLES, endpoint=False)
 RAY = np.stack([np.sin(THETA), -np.cos(THETA)], 1)  # 0 to the front, a quarter to the left
+OFF_LEGS_M = 0.018  # of cloth that hangs, in every pose
 
 
 def tail(
@@ -31,7 +32,8 @@ def tail(
     radius = _outline(support) + max(0.0, garment.flare_m) * 0.10 * down * (
         np.sin(9 * THETA + noise[0]) + 0.7 * np.sin(14 * THETA + noise[1]) + 0.3 * np.sin(5 * THETA + noise[2])
     )
-    hull.tails[layer] = Tail(heights, support + 0.004, radius)
+    clearance_m = OFF_LEGS_M + 0.01 * len(hull.tails)
+    hull.hang(Tail(heights, support + 0.004, radius, clearance_m))
     shown = np.ones(ANGLES, bool)
     if garment.open_m is not None:
         shown = (np.abs(np.sin(THETA)) * radius[1] > garment.open_m[0] * 0.8) | (np.cos(THETA) < 0)
@@ -55,7 +57,7 @@ def tail(
         shade,
         garment.roughness,
         layer,
-        hangs=True,
+        clearance_m=np.full(len(vertices), clearance_m),
     )
 
 
@@ -70,7 +72,7 @@ def _support(garment: Garment, hull: Hull, at: np.ndarray, heights: np.ndarray) 
     for k, height in enumerate(heights):
         near = np.abs(points[:, 2] - height) < (0.012 if k < 2 else 0.03)
         support[k] = ((points[near, :2] - hull.middle) @ RAY.T).max(0)
-        for other in hull.tails.values():
+        for other in hull.tails:
             if other.heights[-1] - 0.02 < height < other.heights[0]:
                 support[k] = np.maximum(support[k], other.at(other.support, np.full(ANGLES, height), THETA))
         if k > 1:
