@@ -56,24 +56,25 @@ def _leaf(line: Line) -> list[tuple[Out, Out]]:
 
 
 def _hood(line: Line) -> list[tuple[Out, Out]]:
-    """A hood that lies on the back."""
+    """A hood that lies on the back: up inside, over a thin rim, down as a flat pouch; hardly anything at the throat."""
     back = step(-line.front, -0.55, 0.75)
     return [
         (-0.004, -0.004),
-        (0.006 + 0.012 * back, 0.018 + 0.022 * back),
-        (0.016 + 0.040 * back, 0.022 + 0.040 * back),
-        (0.026 + 0.080 * back, 0.010 + 0.020 * back),
-        (0.028 + 0.095 * back, -0.010 - 0.030 * back),
-        (0.018 + 0.070 * back, -0.020 - 0.085 * back),
-        (0.004 + 0.035 * back, -0.022 - 0.110 * back),
+        (0.002 + 0.006 * back, 0.014 + 0.020 * back),
+        (0.006 + 0.016 * back, 0.026 + 0.036 * back),
+        (0.010 + 0.024 * back, 0.026 + 0.038 * back),
+        (0.013 + 0.046 * back, 0.012 + 0.018 * back),
+        (0.014 + 0.066 * back, -0.006 - 0.032 * back),
+        (0.011 + 0.060 * back, -0.016 - 0.084 * back),
+        (0.002 + 0.030 * back, -0.022 - 0.124 * back),
     ]
 
 
-PROFILES: dict[str, tuple[Profile, float]] = {  # and the shade of the cloth
+PROFILES: dict[str, tuple[Profile, float | list[float]]] = {  # and the shade of the cloth, or of each ring
     "stand": (_stand, 1.0),
     "rib": (_rib, 0.92),
     "leaf": (_leaf, 0.97),
-    "hood": (_hood, 0.97),
+    "hood": (_hood, [0.35, 0.55, 0.85, 0.97, 0.97, 0.97, 0.97, 0.97]),
     "lapel": (_leaf, 0.97),
 }
 
@@ -92,7 +93,7 @@ def collar_parts(kind: str, garment: Garment, hull: Hull, main: Part, own: Place
     if len(chain):
         x, y = own.at[chain, 0], own.at[chain, 1] + 0.02
         line = Line(-y / (np.hypot(x, y) + 1e-9), np.abs(x), closed)
-        parts.append(_collar(hull, main, chain, closed, profile(line), shade))
+        parts.append(_collar(hull, main, chain, closed, profile(line), np.array(shade)))
     return parts + (_lapels(garment, hull, main, tile) if kind == "lapel" else [])
 
 
@@ -116,7 +117,7 @@ def _neck_chain(garment: Garment, own: Places, faces: np.ndarray) -> tuple[np.nd
 
 
 def _collar(
-    hull: Hull, main: Part, chain: np.ndarray, closed: bool, rings: list[tuple[Out, Out]], shade: float
+    hull: Hull, main: Part, chain: np.ndarray, closed: bool, rings: list[tuple[Out, Out]], shade: np.ndarray
 ) -> Part:
     """Cloth that goes on from the neck line `chain` (K,) along rings."""
     base = main.vertices[chain]
@@ -131,15 +132,17 @@ def _collar(
     faces = strip_faces(len(rings), len(chain), closed)
     corner = np.zeros((int(main.faces.max()) + 1, 2))
     corner[main.faces] = main.uv
-    uv = np.tile(corner[chain], (len(rings), 1))[faces]
+    long = np.cumsum([np.zeros(len(chain)), *np.linalg.norm(np.diff(grid, axis=0), axis=2)], axis=0)
+    down = 0.018 * (1 - np.cos(np.pi * long / 0.05))  # the weave goes on, to and fro
+    uv = (corner[chain] - down[..., None] * [0, 1]).reshape(-1, 2)[faces]
     uv = uv[:, :1] + (uv - uv[:, :1]) * (np.ptp(uv, axis=1, keepdims=True) < 0.1)
-    colour = np.full((len(rings) * len(chain), 3), shade)
+    shades = np.repeat(np.broadcast_to(shade, len(rings)), len(chain))
     return Part(
         np.concatenate(grid),
         np.tile(main.weights[chain], (len(rings), 1)),
         faces,
         uv,
-        colour,
+        shades[:, None] * np.ones(3),
         main.roughness,
         main.layer,
     )
@@ -157,7 +160,7 @@ def _lapels(garment: Garment, hull: Hull, main: Part, tile: str) -> list[Part]:
     if not len(piece.faces):
         return []
     lifted = hull.at + hull.normals * 0.006
-    own = Places(piece.of(p.at), piece.of(p.arm_m), piece.of(p.on_arm), piece.of(p.on_leg))
+    own = piece.places(p)
     part = Part(
         piece.of(lifted),
         piece.of(cloth_weights()),

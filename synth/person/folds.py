@@ -144,7 +144,9 @@ class Strokes:
 # What pulls, presses or hangs: first on each side in turn, x and angle mirrored; then anywhere.
 SIDED = {
     "trunk": (
-        Strokes(7, (0.12, 0.24), (0.52, 0.80), (0.5, 1.1), (0.05, 0.12), (0.008, 0.014), (0.4, 0.9)),  # from the armpits
+        Strokes(
+            7, (0.12, 0.24), (0.52, 0.80), (0.5, 1.1), (0.05, 0.12), (0.008, 0.014), (0.4, 0.9)
+        ),  # from the armpits
         Strokes(7, (0.12, 0.34), (0.12, 0.40), (-0.5, 0.3), (0.04, 0.10), (0.008, 0.015), (0.4, 0.9)),  # at the waist
         Strokes(6, (0.34, 0.50), (0.10, 0.75), (-0.9, 0.5), (0.05, 0.12), (0.010, 0.018), (0.3, 0.8)),  # the back
     )

@@ -3,7 +3,7 @@
 `build(look)` takes the resolved look (see `identity`) and never samples; `pose(person, rotations)` takes 5-10 ms.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ from synth.person.parts import Part
 from synth.person.props import BAGS, Carried, paint_bag, umbrella
 from synth.person.surface import Hull
 from synth.person.tailor import sew
-from synth.person.textures import LEG_M, SLEEVE_M, TRUNK_M, Atlas, canvas, crease, weave
+from synth.person.textures import LEG_M, SLEEVE_HIGH_M, SLEEVE_LOW_M, SLEEVE_M, TRUNK_M, Atlas, canvas, crease, weave
 from synth.randomness import rng
 
 KEYPOINTS = (
@@ -122,18 +122,15 @@ def build(look: dict, pack: Pack = NO_PACK) -> Person:
 def _dressed(
     look: dict, body: np.ndarray, noise: np.ndarray, items: dict[str, Asset]
 ) -> tuple[list[Part], list[Carried], Hull]:
-    garments = [] if "suit" in items else worn(look)
     shoe = None if "shoes" in items else record("shoes", look)
+    garments = [] if "suit" in items else [(slot, _in_shafts(garment, shoe)) for slot, garment in worn(look)]
     records = tuple(garment for _, garment in garments)
     hiding = tuple(items[kind] for kind in ("suit", "shoes") if kind in items)
     parts = [skin_part(look, body, records, shoe, hiding), *eyes(look, body)]
     hull = Hull(body)
-    legs = hull.at
     for k, (slot, garment) in enumerate(garments):
         parts += sew(garment, hull, slot, k + 1, records[k + 1 :], noise)
-        if garment.hem_m < 0.2 and garment.leg_m < 0.07:  # shafts go over tight trousers
-            legs = hull.at
-    lowest = min((garment.hem_m for garment in records if garment.leg_m >= 0.07), default=9.0)
+    lowest = min((garment.hem_m for garment in records if garment.hem_m < 0.2), default=9.0)
     if "suit" in items:
         parts.append(asset_part(items["suit"], look, body))
         put_on(parts[-1], hull)
@@ -143,8 +140,20 @@ def _dressed(
         parts.append(under(asset_part(items["shoes"], look, body), items["shoes"], hem))
     else:
         shaft_top = float(hull.height(min(shoe.shaft_m or 0.0, lowest + 0.04))) if shoe.shaft_m else 0.0
-        parts += shoes.shoe_parts(look["shoes"], shoe, body, legs, shaft_top)
+        parts += shoes.shoe_parts(look["shoes"], shoe, body, hull.at, shaft_top)
     return parts, [], hull
+
+
+def _in_shafts(garment: Garment, shoe: shoes.Shoe | None) -> Garment:
+    """A garment, or narrow trousers as they are worn in boots: ending inside the shafts."""
+    if (
+        shoe is None
+        or shoe.shaft_m is None
+        or garment.hem_m > 0.2
+        or garment.leg_m > (0.07 if shoe.shaft_m > 0.3 else 0.06)
+    ):
+        return garment
+    return replace(garment, hem_m=shoe.shaft_m - 0.05, leg_m=0.0, cinch=True)
 
 
 def _assemble(
@@ -247,19 +256,25 @@ def _atlas(look: dict, random: np.random.Generator, items: dict[str, Asset]) -> 
             crease(c, garment.folds, "trunk", variant, TRUNK_M)
             atlas.put(slot, c)
             if garment.sleeve_m is not None and garment.sleeve_m > 0:
-                c = canvas(f"{slot} sleeve", SLEEVE_M, 0.5, 0.0)
+                c = canvas(f"{slot} sleeve", SLEEVE_M, SLEEVE_LOW_M, SLEEVE_HIGH_M)
                 weave(c, mine, random, SLEEVE_M, False)
                 details.sew_on_sleeve(c, mine, garment.sleeve_m, garment.cinch)
                 crease(c, garment.folds, "sleeve", variant, SLEEVE_M)
                 atlas.put(f"{slot} sleeve", c)
+        elif garment.skirt_m is not None:
+            c = canvas(slot, TRUNK_M, 0.0, 1.06)
+            weave(c, mine, random, TRUNK_M, False)
+            crease(c, garment.folds, "leg", variant, TRUNK_M)
+            atlas.put(slot, c)
         else:
             assert garment.waist_m is not None
-            width = TRUNK_M if garment.skirt_m is not None else LEG_M
-            c = canvas(slot, width, 0.0, 1.06)
-            weave(c, mine, random, width, False)
+            c = canvas(f"{slot} left", LEG_M, 0.0, 1.06)
+            weave(c, mine, random, LEG_M, False)
             details.sew_on_legs(c, mine, garment.waist_m, look["belt"])
-            crease(c, garment.folds, "leg", variant, width)
-            atlas.put(slot, c)
+            for k, side in enumerate(("left", "right")):
+                leg = replace(c, albedo=c.albedo.copy(), relief=c.relief.copy())
+                crease(leg, garment.folds, "leg", variant + 2 * k, LEG_M)
+                atlas.put(f"{slot} {side}", leg)
     hair = HAIR["crew"] if "hair" in items else record("hair", look)
     line = None
     if hair is not None:

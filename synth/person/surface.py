@@ -10,12 +10,13 @@ import numpy as np
 from scipy import sparse
 from scipy.ndimage import gaussian_filter1d
 
+from synth.motion import Gait, joint_rotations
 from synth.person.basemesh import base_mesh
-from synth.person.body import joints
-from synth.person.garments import Garment, opening, region
+from synth.person.body import bone_transforms, joints
+from synth.person.garments import Garment, armhole, opening, region
 from synth.person.parts import Part, strip_faces
-from synth.person.pieces import Places, neighbours, normals, places, round_arm, step, template, whole
-from synth.person.textures import tile_uv
+from synth.person.pieces import Piece, Places, cut, neighbours, normals, places, round_arm, step, template, whole
+from synth.person.textures import SLEEVE_HIGH_M, SLEEVE_LOW_M, tile_uv
 
 GROUP, ROUNDS = "helper-tights", 1
 MARGIN_M = 0.045  # of a covered layer that stays under the edge of the outer one
@@ -49,6 +50,14 @@ def cloth_weights() -> np.ndarray:
     for _ in range(6):
         weights = 0.5 * weights + 0.5 * (mean @ weights)
     return weights
+
+
+@lru_cache(maxsize=1)
+def seamed() -> tuple[Piece, Places]:
+    """The surface with edges along the seams of the sleeves, in terms of its vertices, and their places."""
+    p = places(GROUP, ROUNDS)
+    piece = cut(whole(GROUP, ROUNDS).faces, armhole(p), both=True)
+    return piece, piece.places(p)
 
 
 @lru_cache(maxsize=1)
@@ -112,6 +121,11 @@ class Hull:
             mesh.bone(b) for b in ("ball_l", "foot_l", "calf_l", "thigh_l", "spine_02", "spine_03", "neck_01", "head")
         ]
         return np.interp(template_m, heads[bones, 2], self.heads[bones, 2])
+
+    def arms_down(self) -> tuple[np.ndarray, np.ndarray]:
+        """Transforms (B, 3, 4) of bones where the arms hang, and the joints (B, 3) there."""
+        transforms = bone_transforms(self.heads, joint_rotations(Gait(), 0.25, "stand"))
+        return transforms, np.einsum("bij,bj->bi", transforms[:, :, :3], self.heads) + transforms[:, :, 3]
 
     def put_on(self, at: np.ndarray, inside: np.ndarray) -> None:
         """Makes a layer the outermost one where `inside` (M,) metres is positive."""
@@ -201,7 +215,6 @@ def cloth_uv(garment: Garment, tile: str, p: Places, faces: np.ndarray) -> np.nd
     """
     x, y, z = p.at.T
     mesh, (_, heads) = base_mesh(), template()
-    middle = np.abs(p.at[faces, 0].mean(1))
     if garment.neck_m is None and garment.skirt_m is None:
         side = np.where(p.at[faces, 0].mean(1) > 0, 1.0, -1.0)
         chain = heads[[mesh.bone(f"{bone}_l") for bone in ("thigh", "calf", "foot")]]
@@ -209,7 +222,8 @@ def cloth_uv(garment: Garment, tile: str, p: Places, faces: np.ndarray) -> np.nd
         dx, dy = x[faces] * side[:, None] - cx[faces], (y - cy)[faces]
         u = np.arctan2(dy, dx) / (2 * np.pi) + 0.5  # 0.5 at the outer side, the inner seam at 0 and 1
         u = u - np.round(u - u[:, :1])
-        return tile_uv(tile, u, z[faces] / 1.06)
+        v = z[faces] / 1.06
+        return np.where(side[:, None, None] > 0, tile_uv(tile + " left", u, v), tile_uv(tile + " right", u, v))
     low = min(garment.hem_m, garment.skirt_m or 9.0) - 0.02
     v = (z - low) / (1.54 - low) if garment.neck_m is not None else z / 1.06
     trunk = tile_uv(tile, _around(x, y + 0.01, faces), v[faces])
@@ -218,6 +232,8 @@ def cloth_uv(garment: Garment, tile: str, p: Places, faces: np.ndarray) -> np.nd
     left = p.at * np.where(x < 0, -1.0, 1.0)[:, None] ** np.array([1, 0, 0])
     away, _, e1, e2 = round_arm(left, heads[[mesh.bone(f"{bone}_l") for bone in ("upperarm", "lowerarm", "hand")]])
     u = (np.arctan2((away * e1).sum(1), (away * e2).sum(1)) / (2 * np.pi) + 0.5)[faces]
-    sleeve = tile_uv(tile + " sleeve", u - np.round(u - u[:, :1]), 1 - (np.clip(p.arm_m, 0, None) / 0.5)[faces])
-    on_arm = (p.on_arm > 0.5)[faces].all(1) & (middle > 0.12)
-    return np.where(on_arm[:, None, None], sleeve, trunk)
+    sleeve = tile_uv(
+        tile + " sleeve", u - np.round(u - u[:, :1]), (SLEEVE_LOW_M - p.arm_m[faces]) / (SLEEVE_LOW_M - SLEEVE_HIGH_M)
+    )
+    on_sleeve = armhole(p)[faces].mean(1) > 0
+    return np.where(on_sleeve[:, None, None], sleeve, trunk)

@@ -6,8 +6,8 @@ from scipy.ndimage import gaussian_filter
 from synth.person.basemesh import base_mesh
 from synth.person.garments import Garment, region
 from synth.person.parts import Part, strip_faces
-from synth.person.pieces import places, step
-from synth.person.surface import ANGLES, GROUP, ROUNDS, Hull, Tail, charts
+from synth.person.pieces import Places, places, step
+from synth.person.surface import ANGLES, GROUP, MARGIN_M, ROUNDS, Hull, Tail, charts, covered
 from synth.person.textures import tile_uv
 
 THETA = np.linspace(0, 2 * np.pi, ANGLES, endpoint=False)
@@ -21,7 +21,7 @@ def tail(
     """The part of a skirt or coat that hangs below the hips: rings of a convex outline round both legs.
 
     Args:
-        at: (M, 3) where the garment's cloth on the body is. noise: (3,) phases of its waves.
+        at: (M, 3) where the garment's cloth on the body is. later: garments worn over it. noise: (3,) phases of its waves.
     """
     assert garment.skirt_m is not None
     low, high = garment.skirt_m, garment.hem_m + 0.015
@@ -42,7 +42,11 @@ def tail(
     grid = np.empty((len(levels), len(way), 3))
     grid[..., :2] = hull.middle + radius[:, way, None] * RAY[way]
     grid[..., 2] = heights[:, None]
+    at_template = np.column_stack([grid[..., :2].reshape(-1, 2), np.repeat(levels, len(way))])
+    none = np.zeros(len(at_template))
+    depth = covered([*later], Places(at_template, none - 9, none, none))
     faces = strip_faces(len(levels), len(way), bool(shown.all()))
+    faces = faces[(depth[faces] < MARGIN_M).any(1)]
     corner = _tile_corners(garment, levels, way, faces)
     hem, hem_faces = _hem(grid[-1], hull.middle, bool(shown.all()))
     hem_corner = np.full((len(hem_faces), 3, 2), [0.5, max(0.0, float(corner[..., 1].min()))])
@@ -52,11 +56,12 @@ def tail(
     return Part(
         vertices,
         tail_weights(vertices, hull),
-        np.concatenate([faces, hem_faces + grid.shape[0] * grid.shape[1]]),
+        np.concatenate([faces, hem_faces + len(at_template)]),
         tile_uv(tile, *np.moveaxis(np.concatenate([corner, hem_corner]), -1, 0)),
         shade,
         garment.roughness,
         layer,
+        covered=np.concatenate([depth, np.tile(depth[-len(way) :], 2)]) > 0,
         clearance_m=np.full(len(vertices), clearance_m),
     )
 

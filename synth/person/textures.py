@@ -24,6 +24,8 @@ TILES = {  # left, top, width, height
     "top sleeve": (768, 0, 128, 512),
     "outer sleeve": (896, 0, 128, 512),
     "bottom": (0, 512, 384, 512),
+    "bottom left": (0, 512, 192, 512),  # legs, instead of skirts
+    "bottom right": (192, 512, 192, 512),
     "suit": (0, 0, 1024, 512),  # of an asset pack, instead of tops and outer garments
     "face": (384, 512, 256, 256),
     "hair": (384, 768, 256, 256),
@@ -33,6 +35,7 @@ TILES = {  # left, top, width, height
     "white": (960, 960, 64, 64),
 }
 TRUNK_M, SLEEVE_M, LEG_M = 1.05, 0.42, 0.55  # widths of cloth that a tile stands for
+SLEEVE_LOW_M, SLEEVE_HIGH_M = 0.5, -0.06  # places along the arm at the lower and upper edge of a sleeve's tile
 FABRICS = (
     "plain",
     "heather",
