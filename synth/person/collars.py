@@ -79,16 +79,16 @@ PROFILES: dict[str, tuple[Profile, float | list[float]]] = {  # and the shade of
 }
 
 
-def collar_parts(kind: str, garment: Garment, hull: Hull, main: Part, own: Places, tile: str) -> list[Part]:
+def collar_parts(
+    kind: str, garment: Garment, hull: Hull, main: Part, own: Places, chain: np.ndarray, closed: bool, tile: str
+) -> list[Part]:
     """A collar on the neck line of a top.
 
     Args:
-        kind: one of PROFILES, or none. main: the top's cloth on the body. own: the places of its vertices.
+        kind: one of PROFILES. main: the top's cloth on the body. own: the places of its vertices.
+        chain, closed: its neck line (see `neck_chain`).
     """
-    if kind not in PROFILES or garment.neck_m is None:
-        return []
     profile, shade = PROFILES[kind]
-    chain, closed = _neck_chain(garment, own, main.faces)
     parts = []
     if len(chain):
         x, y = own.at[chain, 0], own.at[chain, 1] + 0.02
@@ -97,10 +97,10 @@ def collar_parts(kind: str, garment: Garment, hull: Hull, main: Part, own: Place
     return parts + (_lapels(garment, hull, main, tile) if kind == "lapel" else [])
 
 
-def _neck_chain(garment: Garment, own: Places, faces: np.ndarray) -> tuple[np.ndarray, bool]:
-    """The vertices of a top's neck line in order, and whether they close to a ring."""
+def neck_chain(garment: Garment, own: Places, loops: list[np.ndarray]) -> tuple[np.ndarray, bool]:
+    """The vertices of a top's neck line in order, of its borders, and whether they close to a ring: one of `loops`."""
     best, closed = np.array([], int), False
-    for loop in border_loops(faces):
+    for loop in loops:
         at = own.at[loop]
         there = (np.abs(neck_line(garment, at)) < 0.003) & (own.on_arm[loop] < 0.35) & (at[:, 2] > 1.2)
         if there.all():

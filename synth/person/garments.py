@@ -143,7 +143,7 @@ OUTERS = {
         folds="knit",
     ),
     "blazer": Garment(
-        0.80,
+        0.83,
         neck_m=1.45,
         sleeve_m=0.502,
         open_m=(0.055, 0.035),

@@ -223,15 +223,14 @@ def _shaft(shoe: Shoe, calf: np.ndarray, side: float, heads: np.ndarray, top_m: 
     for k, level in enumerate(levels):
         near = mine[np.abs(mine[:, 2] - max(level, 0.10)) < 0.015, :2] - middle[k, :2]
         support[k] = (near[np.linalg.norm(near, axis=1) < 0.12] @ ray.T).max(0)
-    support = gaussian_filter1d(support, 1.0, axis=0, mode="nearest") + 0.009
+    support = np.maximum(support, gaussian_filter1d(support, 1.0, axis=0, mode="nearest")) + 0.009
     creased = np.exp(-(((levels - 0.115) / 0.035) ** 2)) * (-1.0) ** np.arange(len(levels))
     support += 0.003 * creased[:, None] * (0.6 + 0.4 * np.cos(phi + 0.9 * np.arange(len(levels))[:, None]))
     support[-2:] += 0.003
     points = np.repeat(middle[:, None], ROUND, axis=1)
     points[..., :2] += support[..., None] * ray
     points[..., 2] = levels[:, None]
-    inner = points[-1] - np.column_stack([0.006 * ray, np.zeros(ROUND)])
-    rings = np.concatenate([points, [inner, inner - [0, 0, 0.03]]])
+    rings = np.concatenate([points, points[[-1, -4]] - np.column_stack([0.006 * ray, np.zeros(ROUND)])])  # the inside
     weights = np.zeros((len(rings), ROUND, len(mesh.bones)))
     share = np.clip((rings[..., 2] - 0.05) / 0.08, 0, 1)
     weights[..., mesh.bone(f"calf_{s}")], weights[..., mesh.bone(f"foot_{s}")] = share, 1 - share

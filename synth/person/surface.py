@@ -21,7 +21,7 @@ from synth.person.textures import SLEEVE_HIGH_M, SLEEVE_LOW_M, tile_uv
 GROUP, ROUNDS = "helper-tights", 1
 MARGIN_M = 0.045  # of a covered layer that stays under the edge of the outer one
 ANGLES = 64  # directions round a limb or skirt
-LIP_M = 0.004
+INSIDE_M = (0.0, 0.004, 0.008)  # of the rings of a lip
 
 
 @dataclass(frozen=True)
@@ -182,9 +182,9 @@ def lip(main: Part, loop: np.ndarray, out: np.ndarray) -> Part:
     along = np.roll(edge, -1, 0) - np.roll(edge, 1, 0)
     inward = np.cross(out[loop], along)
     inward = gaussian_filter1d(inward / (np.linalg.norm(inward, axis=1, keepdims=True) + 1e-9), 2, axis=0, mode="wrap")
-    inner = edge - LIP_M * out[loop]
-    far = inner + 0.03 * inward - 0.004 * out[loop]
-    count = len(loop)
+    inner = edge - INSIDE_M[1] * out[loop]
+    far = edge + 0.03 * inward - INSIDE_M[2] * out[loop]
+    count, clearance_m = len(loop), main.clearance_m
     faces = strip_faces(3, count, True)
     corner = np.zeros((int(main.faces.max()) + 1, 2))
     corner[main.faces] = main.uv
@@ -199,7 +199,9 @@ def lip(main: Part, loop: np.ndarray, out: np.ndarray) -> Part:
         shade,
         main.roughness,
         main.layer,
-        clearance_m=None if main.clearance_m is None else np.tile(main.clearance_m[loop], 3),
+        clearance_m=None
+        if clearance_m is None
+        else np.concatenate([(clearance_m[loop] - d).clip(0) for d in INSIDE_M]),
     )
 
 

@@ -11,8 +11,8 @@ import numpy as np
 from scipy.ndimage import gaussian_filter, gaussian_filter1d, maximum_filter
 
 from synth.person.basemesh import base_mesh
-from synth.person.collars import collar_parts
-from synth.person.garments import Garment, leg_height, region
+from synth.person.collars import PROFILES, collar_parts, neck_chain
+from synth.person.garments import Garment, armhole, leg_height, region
 from synth.person.parts import Part
 from synth.person.pieces import Piece, border_loops, cut, drop_slivers, places, round_arm, step
 from synth.person.surface import (
@@ -124,6 +124,7 @@ def _trunk(garment: Garment, hull: Hull, point: np.ndarray) -> np.ndarray:
     return out
 
 
+SEAM_M = 0.0015
 SHOULDER_SLOPE = 0.72  # of the shoulder line of cloth, of the body's own
 
 
@@ -256,20 +257,24 @@ def _patch(
         distance, angle = hull.off_axis(vertices)
         beyond = np.clip(distance - under.at(under.radius, vertices[:, 2], angle), 0.004, 0.03)
         clearance_m = np.where(share > 0, under.clearance_m + beyond, clearance_m)
+    out = piece.of(even_normals(at, hull.faces))  # of the whole cloth, as if it went on
+    sewn = (np.abs(armhole(own)) < 1e-3)[:, None]  # the seam of a sleeve lies a little deeper, in its own shadow
     main = Part(
-        vertices,
+        vertices - SEAM_M * sewn * out,
         weights,
         piece.faces,
         cloth_uv(garment, tile, own, piece.faces),
-        np.ones((len(own.at), 3)),
+        1 - 0.25 * sewn * np.ones(3),
         garment.roughness,
         layer,
         covered=covered([*later], own) > 0,
         clearance_m=clearance_m,
     )
-    out = piece.of(even_normals(at, hull.faces))  # of the whole cloth, as if it went on
-    parts = [main, *(lip(main, loop, out) for loop in loops)]
+    if garment.neck_m is None or garment.collar not in PROFILES:
+        return [main, *(lip(main, loop, out) for loop in loops)]
     collar = garment.collar
     if collar == "leaf" and any(outer.neck_m is not None for outer in later):
         collar = "stand"  # its leaf lies under the outer garment
-    return parts + collar_parts(collar, garment, hull, main, own, tile)
+    chain, closed = neck_chain(garment, own, loops)
+    parts = [main, *(lip(main, loop, out) for loop in loops if loop is not chain)]  # a collar closes its ring
+    return parts + collar_parts(collar, garment, hull, main, own, chain, closed, tile)

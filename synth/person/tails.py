@@ -21,7 +21,8 @@ def tail(
     """The part of a skirt or coat that hangs below the hips: rings of a convex outline round both legs.
 
     Args:
-        at: (M, 3) where the garment's cloth on the body is. later: garments worn over it. noise: (3,) phases of its waves.
+        at: (M, 3) where the garment's cloth on the body is. later: garments worn over it.
+        noise: (3,) phases of its waves.
     """
     assert garment.skirt_m is not None
     low, high = garment.skirt_m, garment.hem_m + 0.015
