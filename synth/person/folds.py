@@ -144,9 +144,9 @@ class Strokes:
 # What pulls, presses or hangs: first on each side in turn, x and angle mirrored; then anywhere.
 SIDED = {
     "trunk": (  # from the armpits, pressed together at the waist, the back
-        Strokes(9, (0.12, 0.24), (0.52, 0.80), (0.5, 1.1), (0.05, 0.12), (0.008, 0.014), (0.5, 1.0)),
-        Strokes(11, (0.10, 0.36), (0.10, 0.42), (-0.6, 0.35), (0.04, 0.11), (0.008, 0.015), (0.5, 1.1)),
-        Strokes(8, (0.34, 0.50), (0.10, 0.75), (-0.9, 0.5), (0.05, 0.12), (0.010, 0.018), (0.4, 0.9)),
+        Strokes(9, (0.12, 0.24), (0.52, 0.80), (0.5, 1.1), (0.05, 0.12), (0.008, 0.014), (0.4, 0.9)),
+        Strokes(11, (0.10, 0.36), (0.10, 0.42), (-0.6, 0.35), (0.04, 0.11), (0.008, 0.015), (0.4, 0.9)),
+        Strokes(8, (0.34, 0.50), (0.10, 0.75), (-0.9, 0.5), (0.05, 0.12), (0.010, 0.018), (0.3, 0.8)),
     )
 }
 UP = np.pi / 2
@@ -176,7 +176,7 @@ def _hang(
     """The folds of hanging cloth: where it is pulled, pressed together, and where it swings free."""
     out = np.zeros((z.shape[0], x.shape[1]), np.float32)
     height, width = size_m
-    broad = 1.9 if kind == "jacket" else 1.3
+    broad = 1.9 if kind == "jacket" else 1.7 if part == "trunk" else 1.3
 
     def draw(spread: Spread) -> float:
         if len(spread) == 2:

@@ -43,26 +43,28 @@ def tail(
     grid = np.empty((len(levels), len(way), 3))
     grid[..., :2] = hull.middle + radius[:, way, None] * RAY[way]
     grid[..., 2] = heights[:, None]
-    at_template = np.column_stack([grid[..., :2].reshape(-1, 2), np.repeat(levels, len(way))])
-    none = np.zeros(len(at_template))
-    depth = covered([*later], Places(at_template, none - 9, none, none))
     faces = strip_faces(len(levels), len(way), bool(shown.all()))
-    faces = faces[(depth[faces] < MARGIN_M).any(1)]
     corner = _tile_corners(garment, levels, way, faces)
     hem, hem_faces = _hem(grid[-1], hull.middle, bool(shown.all()))
     hem_corner = np.full((len(hem_faces), 3, 2), [0.5, max(0.0, float(corner[..., 1].min()))])
+    at_template = np.column_stack([grid[..., :2].reshape(-1, 2), np.repeat(levels, len(way))])
+    none = np.zeros(len(at_template))
+    depth = covered([*later], Places(at_template, none - 9, none, none))
+    depth = np.concatenate([depth, np.tile(depth[-len(way) :], 2)])
+    faces, corner = np.concatenate([faces, hem_faces + len(at_template)]), np.concatenate([corner, hem_corner])
+    seen = (depth[faces] < MARGIN_M).any(1)
     vertices = np.concatenate([grid.reshape(-1, 3), hem])
     shade = np.ones((len(vertices), 3))
     shade[-2 * len(way) : -len(way)], shade[-len(way) :] = 0.9, 0.3
     return Part(
         vertices,
         tail_weights(vertices, hull),
-        np.concatenate([faces, hem_faces + len(at_template)]),
-        tile_uv(tile, *np.moveaxis(np.concatenate([corner, hem_corner]), -1, 0)),
+        faces[seen],
+        tile_uv(tile, *np.moveaxis(corner[seen], -1, 0)),
         shade,
         garment.roughness,
         layer,
-        covered=np.concatenate([depth, np.tile(depth[-len(way) :], 2)]) > 0,
+        covered=depth > 0,
         clearance_m=np.full(len(vertices), clearance_m),
     )
 
