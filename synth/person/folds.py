@@ -44,9 +44,11 @@ def fold_map(
     else:
         strength = {"shirt": 1.0, "knit": 0.8, "jacket": 0.9, "trousers": 1.0, "tight": 0.25, "skirt": 0.5}[kind]
         drawn = drawn + strength * _hang(x, z, size_m, random, part, kind)
-    if kind == "knit":
-        drawn = drawn + 0.25 * np.sin(2 * np.pi * x / 0.012) * (0.5 + 0.5 * np.sin(2 * np.pi * z / 0.02))
     relief = zoom(np.clip(drawn, -1.5, 1.5), 2, order=1).astype(np.float32)[: shape[0], : shape[1]]
+    if kind == "knit":  # as fine as the tile, and a whole number of ribs: neither beats nor a seam show
+        along, down = np.arange(shape[1]) / shape[1], np.arange(shape[0])[:, None] * size_m[0] / shape[0]
+        ribs = np.sin(2 * np.pi * round(size_m[1] / 0.015) * along) * (0.5 + 0.5 * np.sin(2 * np.pi * down / 0.02))
+        relief = relief + np.float32(0.18) * ribs.astype(np.float32)
     pitch = size_m[0] / shape[0]
     up = np.gradient(gaussian_filter(relief, 1.0, mode=("nearest", "wrap")), pitch, axis=0) * DEPTH_M
     valley = relief - gaussian_filter(relief, 0.012 / pitch, mode=("nearest", "wrap"))

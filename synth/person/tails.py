@@ -53,14 +53,15 @@ def tail(
     depth = np.concatenate([depth, np.tile(depth[-len(way) :], 2)])
     faces, corner = np.concatenate([faces, hem_faces + len(at_template)]), np.concatenate([corner, hem_corner])
     seen = (depth[faces] < MARGIN_M).any(1)
+    faces, corner = faces[seen, ::-1], corner[seen, ::-1]  # from the left to the right they would face inwards
     vertices = np.concatenate([grid.reshape(-1, 3), hem])
     shade = np.ones((len(vertices), 3))
     shade[-2 * len(way) : -len(way)], shade[-len(way) :] = 0.9, 0.3
     return Part(
         vertices,
         tail_weights(vertices, hull),
-        faces[seen],
-        tile_uv(tile, *np.moveaxis(corner[seen], -1, 0)),
+        faces,
+        tile_uv(tile, *np.moveaxis(corner, -1, 0)),
         shade,
         garment.roughness,
         layer,
