@@ -87,7 +87,7 @@ def hat_parts(hat: Hat, look: dict, head: np.ndarray, at: np.ndarray) -> list[Pa
     colour = hex_colour(look["colour"])
     inside = hat_inside(hat, at)
     if hat.hides == "all":
-        inside = np.minimum(inside, at[:, 2] - 1.425)
+        inside = np.minimum(inside, at[:, 2] - np.maximum(1.425, 1.437 + 0.55 * (at[:, 1] + 0.005)))  # above neck lines
     patch = drop_slivers(cut(piece.faces, inside), at)
     rest, where = patch.of(head), patch.of(at)
     mean, border = neighbours(patch.faces, len(rest))

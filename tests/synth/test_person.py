@@ -3,6 +3,7 @@
 import importlib.util
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -14,8 +15,8 @@ from scipy import sparse
 
 from synth.motion import ACTIONS, Gait, joint_rotations, rotation
 from synth.person.identity import identities
-from synth.person.person import KEYPOINTS, TABLES, Person, build, pose, stance
-from synth.person.textures import PATTERNS
+from synth.person.person import KEYPOINTS, TABLES, Person, build, pose, shape_of, stance
+from synth.person.textures import PATTERNS, TILES
 from synth.person.wardrobe import HAIRCUTS, PATTERNS_OF, WARDROBES
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("anny") is None, reason="needs the body model: anny")
@@ -187,6 +188,20 @@ def test_a_cut_keeps_exactly_the_positive_part(normal: tuple, place: float) -> N
         assert part.faces.max() < part.rows.shape[0] and len(np.unique(part.faces)) == part.rows.shape[0]
 
 
+def test_a_cut_that_keeps_both_sides_has_an_edge_along_zero() -> None:
+    surface = whole("helper-skirt")
+    positions = surface.of(template()[0])
+    field = positions[:, 2] - positions[:, 2].mean()
+    split = cut(surface.faces, field, both=True)
+    side = split.of(field)[split.faces]
+    assert ((side > -1e-9).all(1) | (side < 1e-9).all(1)).all() and len(split.faces) > len(surface.faces)
+    entire = Piece(sparse.eye(len(positions), format="csr"), surface.faces)
+    assert area(split, positions) == pytest.approx(area(entire, positions), rel=1e-9)
+    assert sorted(map(len, border_loops(split.faces))) != [] and len(border_loops(split.faces)) == len(
+        border_loops(surface.faces)
+    )
+
+
 def test_cuts_that_keep_all_or_nothing() -> None:
     surface = whole("helper-skirt")
     one = np.ones(surface.rows.shape[0])
@@ -230,6 +245,64 @@ def test_layers_keep_their_order_and_what_is_covered_is_gone() -> None:
     assert depth.max() > 0.2
     mine = person.layer == top
     assert 0 < mine.sum() < 0.4 * whole(GROUP, ROUNDS).rows.shape[0]  # only what is seen of it, and a margin
+
+
+def test_nothing_of_a_skirt_shows_through_what_is_worn_over_it() -> None:
+    from benchmarks.people import poke_through
+
+    colours = {**LOOKS[0]["top"], "pattern": "plain"}
+    for top, bottom, outer in (("sundress", None, "cardigan"), ("long dress", None, "bomber"), ("polo", "skirt", None)):
+        kinds = {
+            slot: kind and {**colours, "kind": kind}
+            for slot, kind in (("top", top), ("bottom", bottom), ("outer", outer))
+        }
+        look = {**LOOKS[0], **kinds, "tucked": False, "shape": {**LOOKS[0]["shape"], **PLAIN, "male": 0.0}}
+        person = build(look)
+        failing, cloth = 0, 0
+        for phase, turned in ((0.0, 0.0), (0.13, 2.0), (0.38, 4.0), (0.75, 5.0)):
+            vertices, _ = pose(person, stance(look, "walk", phase))
+            bad, seen = poke_through(person, vertices @ rotation(z=turned).T)
+            failing, cloth = failing + bad, cloth + seen
+        assert failing < 0.003 * cloth, (top, bottom, outer, failing / cloth)
+
+
+def test_shoulders_fill_up_to_a_line_and_no_further() -> None:
+    """A jacket's shoulder rises above the joint by at most what its record says; nothing else of it moves."""
+    hull = Hull(shape_vertices(shape_of(LOOKS[0])))
+    jacket, p = OUTERS["blazer"], places(GROUP, ROUNDS)
+    moves = fit(jacket, hull) - fit(replace(jacket, shoulder_m=0.0), hull)
+    far = np.linalg.norm(moves, axis=1)
+    assert 0.006 < far.max() < 1.25 * jacket.shoulder_m
+    assert far[(p.at[:, 2] < 1.2) | (p.arm_m > 0.15)].max() < 1e-9
+    top = far > 0.5 * far.max()
+    assert moves[top, 2].min() > 0 and {-1, 1} == {*np.sign(p.at[top, 0])}
+
+
+def test_high_boots_follow_the_leg_and_hold_the_trousers() -> None:
+    for kind in ("jeans", "leggings"):
+        look = {
+            **LOOKS[0],
+            "bottom": {**LOOKS[0]["bottom"], "kind": kind, "pattern": "plain"},
+            "shoes": {**LOOKS[0]["shoes"], "kind": "high boots"},
+        }
+        person, heads = build(look), someone().heads
+        ankle, knee = (heads[base_mesh().bone(f"{bone}_l"), 2] for bone in ("foot", "calf"))
+
+        def width(z: float, person: Person = person) -> float:
+            at = person.vertices[(person.layer == 1) & (np.abs(person.vertices[:, 2] - z) < 0.015)]
+            return float(np.ptp(at[at[:, 0] > 0, 0]))
+
+        calf = ankle + 0.7 * (knee - ankle)
+        assert width(ankle + 0.05) < 0.85 * width(calf) < 0.16
+
+
+def test_both_legs_of_trousers_have_their_own_folds() -> None:
+    atlas = someone().atlas.astype(int)
+    left, right = (
+        atlas[y : y + h, x : x + w] for x, y, w, h in (TILES[f"bottom {side}"] for side in ("left", "right"))
+    )
+    assert np.abs(left[..., 3] - right[..., 3]).mean() > 2
+    assert np.abs(left[..., :3].mean((0, 1)) - right[..., :3].mean((0, 1))).max() < 8  # of one cloth
 
 
 def test_a_print_on_the_back_reads_from_behind(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -278,7 +351,7 @@ def test_a_tail_is_read_between_its_rings() -> None:
     random = np.random.default_rng(0)
     heights = np.array([1.0, 0.8, 0.5])
     values = random.uniform(0.1, 0.3, (3, ANGLES))
-    tail = Tail(heights, values, values)
+    tail = Tail(heights, values, values, clearance_m=0.02)
     angle = 2 * np.pi * np.arange(-3, ANGLES) / ANGLES
     for k, height in enumerate(heights):
         assert np.allclose(tail.at(values, np.full(len(angle), height), angle), values[k, np.arange(-3, ANGLES)])
