@@ -14,7 +14,8 @@ from synth.person.assets import Asset
 from synth.person.basemesh import base_mesh
 from synth.person.body import bone_transforms, joints, skin
 from synth.person.garments import BOTTOMS, OUTERS, TOPS, Garment
-from synth.person.hair import HAIR, hair_parts, hairline, paint_hair
+from synth.person.hair import hair_parts, paint_hair
+from synth.person.haircuts import HAIR, roots, under_hair
 from synth.person.head import eyes, face_places, paint_face, skin_part
 from synth.person.headwear import HATS
 from synth.person.outfits import asset_part, heights, paint_item, put_on, under, worn_items
@@ -123,7 +124,8 @@ def _dressed(
     garments = [] if "suit" in items else [(slot, _in_shafts(garment, shoe)) for slot, garment in worn(look)]
     records = tuple(garment for _, garment in garments)
     hiding = tuple(items[kind] for kind in ("suit", "shoes") if kind in items)
-    parts = [skin_part(look, body, records, shoe, hiding), *eyes(look, body)]
+    hidden = under_hair("bald" if "hair" in items else look["hair"]["kind"], look["hat"] and look["hat"]["kind"])
+    parts = [skin_part(look, body, records, shoe, hiding, hidden), *eyes(look, body)]
     hull = Hull(body)
     for k, (slot, garment) in enumerate(garments):
         parts += sew(garment, hull, slot, k + 1, records[k + 1 :], noise)
@@ -273,10 +275,7 @@ def _atlas(look: dict, random: np.random.Generator, items: dict[str, Asset]) -> 
                 crease(leg, garment.folds, "leg", variant + 2 * k, LEG_M)
                 atlas.put(f"{slot} {side}", leg)
     hair = HAIR["crew"] if "hair" in items else record("hair", look)
-    line = None
-    if hair is not None:
-        line = np.clip((hairline(hair, face_places()) + 0.005) / 0.011, 0, 1)
-    atlas.put("face", paint_face(look, line))
+    atlas.put("face", paint_face(look, None if hair is None else roots(hair, face_places())))
     atlas.put("hair", paint_hair(hair, look["hair"]["variant"]))
     atlas.put("shoes", shoes.paint_shoes(look["shoes"], record("shoes", look)))
     if look["bag"]:

@@ -15,7 +15,7 @@ from scipy import sparse
 
 from synth.motion import ACTIONS, Gait, joint_rotations, rotation
 from synth.person.identity import identities
-from synth.person.person import KEYPOINTS, TABLES, Person, build, pose, shape_of, stance
+from synth.person.person import KEYPOINTS, TABLES, Person, build, pose, stance
 from synth.person.textures import PATTERNS, TILES
 from synth.person.wardrobe import HAIRCUTS, PATTERNS_OF, WARDROBES
 
