@@ -54,7 +54,6 @@ ACTIONS = ("walk", "run", "stand", "turn", "phone", "text", "wave", "pockets", "
 STILL = ("stand", "turn", "sit")  # the feet stay where they are
 ONE_HANDED = {"phone": "ear", "text": "read", "wave": "wave"}  # what a hand does then
 HELD_IN = {"handbag": "l", "suitcase": "r", "umbrella": "r"}  # the hand
-BESIDE_BAG = 0.16  # how much farther out the left arm hangs beside a bag at the hip, radians
 
 Direction = tuple[float, float, float]
 Curl = tuple[float, float, float]  # of a finger's three joints, radians
@@ -190,8 +189,7 @@ def joint_rotations(
         pose[f"foot_{side}"] = rotation(y=-INWARD * sign) @ flexion(ankle * amount)
         swing = -0.12 - (0.55 if run else 0.38) * gait.arm_swing * amount * np.cos(2 * np.pi * (phase + shift))
         elbow = 1.45 if run else gait.elbow + 0.35 * max(swing, 0.0)
-        beside = BESIDE_BAG if side == "l" and "crossbody" in holds else 0.0
-        pose |= _arm(side, swing, elbow=elbow, spread=gait.spread + beside)
+        pose |= _arm(side, swing, elbow=elbow, spread=gait.spread)
     tasks = hand_tasks(action, holds)
     if action == "sit":
         for side, sign in (("l", 1.0), ("r", -1.0)):

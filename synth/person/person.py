@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from synth.motion import Gait, free_hand, joint_rotations
+from synth.motion import Gait, free_hand, joint_rotations, rotation
 from synth.person import details, shoes
 from synth.person.assets import NO_PACK, Asset, Pack
 from synth.person.basemesh import base_mesh
@@ -20,7 +20,7 @@ from synth.person.headwear import HATS
 from synth.person.outfits import asset_part, heights, paint_item, put_on, under, worn_items
 from synth.person.parts import HAIR as HAIR_LAYER
 from synth.person.parts import SKIN, Part
-from synth.person.props import BAGS, Load, paint_bag, phone, pockets, umbrella
+from synth.person.props import BAGS, Load, aside, paint_bag, phone, pockets, umbrella
 from synth.person.reach import Goal, Point, carried_to, reach
 from synth.person.surface import Hull
 from synth.person.tailor import sew
@@ -59,6 +59,7 @@ class Person:
         plumb: (first, end, bone, point, on ground) of what hangs from a bone's point without turning with it.
         phone: (first, end, hand's side) of the phone, out of sight unless that hand is at the ear or reads.
         goals: where hands go that hold something, reach into a pocket or for the ear, by name.
+        aside: how much farther out the left arm swings, past a bag at the hip, radians.
         drop_m: height of the foot's sole above the ground.
     """
 
@@ -79,6 +80,7 @@ class Person:
     plumb: tuple[tuple[int, int, str, Point, bool], ...]
     phone: tuple[int, int, str]
     goals: dict[str, Goal]
+    aside: float
     drop_m: float
 
 
@@ -119,7 +121,7 @@ def build(look: dict, pack: Pack = NO_PACK) -> Person:
     parts += hair_parts(own, body, cloth[cloth[:, 2] > hull.height(1.05)], noise)
     parts += [asset_part(items[kind], look, body) for kind in ("hair", "hat") if kind in items]
     drop_m = -items["shoes"].on(body)[:, 2].min() if "shoes" in items else shoes.drop_m(known["shoes"])
-    return _assemble(look, body, parts, _load(look, hull, parts, body), float(drop_m), _atlas(look, random, items))
+    return _assemble(look, body, parts, hull, float(drop_m), _atlas(look, random, items))
 
 
 def _load(look: dict, hull: Hull, parts: list[Part], body: np.ndarray) -> Load:
@@ -137,6 +139,7 @@ def _load(look: dict, hull: Hull, parts: list[Part], body: np.ndarray) -> Load:
         [part for load in loads for part in load.parts] + [mine],
         [item for load in loads for item in load.carried],
         pockets(hull) | goals | {name: goal for load in loads for name, goal in load.goals.items()},
+        next((load.box for load in loads if load.box is not None), None),
     )
 
 
@@ -169,8 +172,9 @@ def _dressed(
 
 
 def _assemble(
-    look: dict, body: np.ndarray, parts: list[Part], load: Load, drop_m: float, atlas: np.ndarray
+    look: dict, body: np.ndarray, parts: list[Part], hull: Hull, drop_m: float, atlas: np.ndarray
 ) -> Person:
+    load = _load(look, hull, parts, body)
     parts = parts + load.parts
     every = parts + [item.part for item in load.carried]
     starts = np.cumsum([0] + [len(part.vertices) for part in every])
@@ -201,6 +205,7 @@ def _assemble(
         plumb=plumb,
         phone=(int(starts[len(parts) - 1]), int(starts[len(parts)]), free_hand(_holds(look))),
         goals=load.goals,
+        aside=0.0 if load.box is None else aside(hull, load.box, Gait(**look["gait"])),
         drop_m=drop_m,
     )
 
@@ -240,6 +245,7 @@ def stance(look: dict, action: str, phase: float) -> dict[str, np.ndarray]:
 
 def pose(person: Person, rotations: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Posed vertices (N, 3) and keypoints (17, 3), standing on z = 0 at the origin, looking along -y."""
+    rotations = {**rotations, "upperarm_l": rotation(y=-person.aside) @ rotations["upperarm_l"]}
     transforms = bone_transforms(person.heads, reach(person.heads, rotations, person.goals))
     vertices = skin(person.vertices, person.weights, transforms)
     marks = skin(person.marks, person.mark_weights, transforms)

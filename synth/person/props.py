@@ -7,14 +7,16 @@ To add a bag, add a function to BAGS.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 from scipy import sparse
 from scipy.interpolate import CubicSpline
 from scipy.spatial import cKDTree
 
-from synth.motion import ACROSS, BACK, INWARD, unit
+from synth.motion import ACROSS, BACK, INWARD, Gait, joint_rotations, unit
 from synth.person.basemesh import base_mesh
+from synth.person.body import bone_transforms
 from synth.person.colours import hex_colour, linear
 from synth.person.parts import Part, rigid, strip_faces, tinted, tube
 from synth.person.pieces import places, whole
@@ -46,11 +48,17 @@ class Carried:
 
 @dataclass
 class Load:
-    """A thing that is carried. Attributes: parts that follow the body, those that hang, and where hands go for it."""
+    """A thing that is carried.
+
+    Attributes:
+        parts: that follow the body. carried: that hang. goals: where hands go for it.
+        box: (2, 3) opposite corners of a bag at the left hip, off which the arm swings.
+    """
 
     parts: list[Part] = field(default_factory=list)
     carried: list[Carried] = field(default_factory=list)
     goals: dict[str, Goal] = field(default_factory=dict)
+    box: np.ndarray | None = None
 
 
 def _soft_box(
@@ -96,9 +104,9 @@ def _box_part(
 
 
 @lru_cache(maxsize=16)
-def _band(path: tuple[Point, ...], half_m: float) -> tuple[np.ndarray, sparse.csr_matrix]:
+def _band(path: tuple[Point, ...], half_m: float, narrow: float) -> tuple[np.ndarray, sparse.csr_matrix]:
     """A band along a path near the template's trunk: (K, 5, 3) places on it across the band, and for each of them the
-    surface's vertices next to it, as rows (5 K, M) that sum to 1.
+    surface's vertices next to it, as rows (5 K, M) that sum to 1. Args: narrow: share of the width at its end.
     """
     p = places(GROUP, ROUNDS)
     out = even_normals(p.at, whole(GROUP, ROUNDS).faces)
@@ -121,35 +129,48 @@ def _band(path: tuple[Point, ...], half_m: float) -> tuple[np.ndarray, sparse.cs
 
     knots = np.array(path)
     t = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(knots, axis=0), axis=1))])
-    middle = on_surface(CubicSpline(t, knots)(np.linspace(0, t[-1], int(t[-1] / 0.02) + 2)))
+    share = np.linspace(0, 1, int(t[-1] / 0.02) + 2)
+    middle = on_surface(CubicSpline(t, knots)(share * t[-1]))
+    half = half_m * np.interp(share, [0.8, 1.0], [1.0, narrow])[:, None, None]
     across = np.cross(np.gradient(middle, axis=0), near(middle) @ out)
     across /= np.linalg.norm(across, axis=1, keepdims=True)
-    grid = middle[:, None] + half_m * np.array([-1, -0.6, 0, 0.6, 1])[:, None] * across[:, None]
+    grid = middle[:, None] + half * np.array([-1, -0.6, 0, 0.6, 1])[:, None] * across[:, None]
     flat = on_surface(grid.reshape(-1, 3))
     return flat.reshape(-1, 5, 3), near(flat)
 
 
 def _strap(
-    hull: Hull, path: tuple[Point, ...], half_m: float, thick_m: float | tuple[float, float], colour: np.ndarray
-) -> list[Part]:
+    hull: Hull,
+    path: tuple[Point, ...],
+    half_m: float,
+    thick_m: float | tuple[float, float],
+    colour: np.ndarray,
+    narrow: float = 1.0,
+    to: np.ndarray | None = None,
+) -> Part:
     """A band with round edges that lies on whatever is worn.
 
     Args:
-        path: along it, on the template. thick_m: or of its two ends.
+        path: along it, on the template. thick_m: or of its two ends. narrow: share of its width at its end.
+        to: (3,) where the second half leaves the clothes for, on the back.
     """
-    places_, rows = _band(path, half_m)
-    count = len(places_)
-    on = places_ + (rows @ (hull.at - places(GROUP, ROUNDS).at)).reshape(count, 5, 3)
+    mean, rows = _band(path, half_m, narrow)
+    count = len(mean)
+    on = mean + (rows @ (hull.at - places(GROUP, ROUNDS).at)).reshape(count, 5, 3)
     out = (rows @ hull.normals).reshape(count, 5, 3)
+    weights = (rows @ cloth_weights()).reshape(count, 5, -1)
+    if to is not None:
+        off = np.clip(np.linspace(-1, 1, count), 0, 1)[:, None, None]
+        on += off * (to - on[-1, 2])
+        weights = weights * (1 - off) + off * (np.arange(weights.shape[2]) == base_mesh().bone("spine_03"))
     thick = np.linspace(*np.broadcast_to(thick_m, 2), count)[:, None, None]
     top = on + thick * np.array([0.5, 0.92, 1.0, 0.92, 0.5])[:, None] * out
     under = on[:, [0, 4]] - 0.003 * out[:, [0, 4]]
     vertices = np.concatenate([under[:, :1], top, under[:, 1:]], 1)
-    weights = (rows @ cloth_weights()).reshape(count, 5, -1)[:, [0, 0, 1, 2, 3, 4, 4]]
     shade = np.array([0.7, 0.7, 1.0, 1.0, 1.0, 0.7, 0.7])
     return tinted(
         vertices.reshape(-1, 3),
-        weights.reshape(count * 7, -1),
+        weights[:, [0, 0, 1, 2, 3, 4, 4]].reshape(count * 7, -1),
         strip_faces(count, 7, False),
         np.tile(shade[:, None] * colour, (count, 1)),
         0.7,
@@ -177,15 +198,15 @@ def _on_right(path: tuple[Point, ...]) -> tuple[Point, ...]:
 
 def _backpack(look: dict, hull: Hull) -> Load:
     colour, second = hex_colour(look["colour"]), hex_colour(look["second"])
-    parts = []
-    for path, lower in ((SHOULDER_STRAP, LOWER_STRAP), (_on_right(SHOULDER_STRAP), _on_right(LOWER_STRAP))):
-        parts.append(_strap(hull, path, 0.028, (0.016, 0.010), colour * 0.75))
-        parts.append(_strap(hull, lower, 0.011, 0.004, colour * 0.5))
     top = float(hull.height(1.415))
     tall, wide, deep = (0.44, 0.29, 0.15) if look["large"] else (0.38, 0.26, 0.12)
     back = _back_of(hull, top - tall, top - 0.02)
     middle = np.array([0, back + deep / 2 - 0.01, top - tall / 2])
-    parts.append(_box_part((wide, deep, tall), middle, "spine_03", np.array([1.0, 1.0, 1.0]), 0.42))
+    parts = [_box_part((wide, deep, tall), middle, "spine_03", np.array([1.0, 1.0, 1.0]), 0.42)]
+    for side, mirrored in ((1, tuple), (-1, _on_right)):
+        foot = middle + np.array([side * (wide / 2 - 0.025), 0.02 - deep / 2, 0.05 - tall / 2])
+        parts.append(_strap(hull, mirrored(SHOULDER_STRAP), 0.028, (0.016, 0.010), colour * 0.75, 0.5))
+        parts.append(_strap(hull, mirrored(LOWER_STRAP), 0.011, 0.004, colour * 0.5, to=foot))
     pocket = middle + [0, deep / 2 - 0.005, -0.09]
     parts.append(_box_part((wide * 0.78, 0.06, tall * 0.40), pocket, "spine_03", second, 0.4, tile=False))
     t = np.linspace(0, np.pi, 9)
@@ -197,7 +218,9 @@ def _backpack(look: dict, hull: Hull) -> Load:
 
 
 def _cord(path: np.ndarray, radius: float, bone: str, colour: np.ndarray, sides: int = 6) -> Part:
-    vertices, faces = tube(path, np.full(len(path), radius), sides)
+    ends = path[[0, -1]] + 1e-4 * (path[[0, -1]] - path[[1, -2]])
+    path = np.concatenate([ends[:1], path, ends[1:]])
+    vertices, faces = tube(path, np.array([1e-4, *[radius] * (len(path) - 2), 1e-4]), sides)
     return rigid(vertices, faces, bone, colour, 0.6)
 
 
@@ -205,7 +228,7 @@ def _crossbody(look: dict, hull: Hull) -> Load:
     p = places(GROUP, ROUNDS)
     strap = _strap(hull, CROSS_STRAP, 0.016, 0.005, hex_colour(look["colour"]) * 0.7)
     side = hull.at[(np.abs(p.at[:, 2] - 0.88) < 0.03) & (p.on_arm < 0.3)]
-    tall, wide, deep = (0.28, 0.32, 0.09) if look["large"] else (0.18, 0.23, 0.065)
+    tall, wide, deep = (0.27, 0.32, 0.08) if look["large"] else (0.18, 0.23, 0.055)
     at = np.array(
         [
             side[:, 0].max() + deep / 2,
@@ -213,7 +236,27 @@ def _crossbody(look: dict, hull: Hull) -> Load:
             float(hull.height(0.93)) - tall / 2,
         ]
     )
-    return Load([strap, _box_part((deep, wide, tall), at, "pelvis", np.ones(3), 0.3)])
+    half = np.array([deep, wide, tall]) / 2
+    bag = _box_part((deep, wide, tall), at, "pelvis", np.ones(3), 0.3)
+    return Load([strap, bag], box=np.stack([at - half, at + half]))
+
+
+def aside(hull: Hull, box: np.ndarray, gait: Gait) -> float:
+    """How much farther out than it would the left arm swings, so as not to cut a bag at the hip, radians."""
+    bones = [base_mesh().bone(f"{bone}_l") for bone in ("upperarm", "lowerarm", "hand", "middle_01")]
+    elbow, wrist = hull.heads[bones[1:3]]
+    sleeve = hull.at[(places(GROUP, ROUNDS).arm_m > 0.30) & (hull.at[:, 0] > 0)]
+    thick = float(np.percentile(np.linalg.norm(np.cross(sleeve - elbow, unit(wrist - elbow)), axis=1), 50))
+    needed = 0.0
+    for phase in np.arange(0, 1, 1 / 6):
+        turns = bone_transforms(hull.heads, joint_rotations(gait, float(phase)))
+        placed = np.einsum("bij,bj->bi", turns[bones, :, :3], hull.heads[bones]) + turns[bones, :, 3]
+        shoulder, *arm = (placed - turns[0, :, 3]) @ turns[0, :, :3]
+        along = np.concatenate([np.linspace(a, b, 6) for a, b in pairwise(arm)])
+        low, high = box + [[0, -thick, 0], [thick, thick, 0]]
+        within = along[((along > low) & (along < high))[:, 1:].all(1)]
+        needed = max([needed, *((high[0] - within[:, 0]) / (shoulder[2] - within[:, 2]))])
+    return float(np.arctan(needed))
 
 
 def _at_the_side(hull: Hull, low: float, high: float) -> float:
