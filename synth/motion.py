@@ -233,7 +233,7 @@ def _hand(side: str, back: Direction, fingers: Direction) -> np.ndarray:
 
 
 def _axes(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """A rotation (3, 3) whose columns are the first direction, the second as far as it is across it, and across both."""
+    """A rotation (3, 3); its columns: the first direction, the second as far as it is across it, and across both."""
     first, third = unit(first), unit(np.cross(first, second))
     return np.stack([first, np.cross(third, first), third], 1)
 

@@ -124,14 +124,14 @@ def build(look: dict, pack: Pack = NO_PACK) -> Person:
     return _assemble(look, body, parts, hull, float(drop_m), _atlas(look, random, items))
 
 
-def _load(look: dict, hull: Hull, parts: list[Part], body: np.ndarray) -> Load:
-    """All that somebody in these parts carries; the phone is the last of its parts."""
+def _load(look: dict, hull: Hull, parts: list[Part], marks: np.ndarray) -> Load:
+    """All that somebody in these parts carries; the phone is the last of its parts. Args: marks: (17, 3) keypoints."""
     head = np.concatenate([part.vertices for part in parts if part.layer == SKIN or part.layer >= HAIR_LAYER])
     loads = [record("bag", look)(look["bag"], hull)] if look["bag"] else []
     if look["umbrella"]:
         loads.append(umbrella(look["umbrella"], hull, float(head[:, 2].max())))
     side = free_hand(_holds(look))
-    ear = _keypoints(body)[0][KEYPOINTS.index("left_ear" if side == "l" else "right_ear")]
+    ear = marks[KEYPOINTS.index("left_ear" if side == "l" else "right_ear")]
     near = np.hypot(*(head - ear)[:, 1:].T) < 0.03
     out = np.clip((head[near, 0] * np.sign(ear[0])).max() - abs(ear[0]), 0, THICK_HAIR_M)
     mine, goals = phone(look["phone"], hull, side, ear + [np.sign(ear[0]) * out, 0, 0])
@@ -143,9 +143,7 @@ def _load(look: dict, hull: Hull, parts: list[Part], body: np.ndarray) -> Load:
     )
 
 
-def _dressed(
-    look: dict, body: np.ndarray, noise: np.ndarray, items: dict[str, Asset]
-) -> tuple[list[Part], Hull]:
+def _dressed(look: dict, body: np.ndarray, noise: np.ndarray, items: dict[str, Asset]) -> tuple[list[Part], Hull]:
     garments = [] if "suit" in items else worn(look)
     shoe = None if "shoes" in items else record("shoes", look)
     records = tuple(garment for _, garment in garments)
@@ -171,17 +169,15 @@ def _dressed(
     return parts, hull
 
 
-def _assemble(
-    look: dict, body: np.ndarray, parts: list[Part], hull: Hull, drop_m: float, atlas: np.ndarray
-) -> Person:
-    load = _load(look, hull, parts, body)
+def _assemble(look: dict, body: np.ndarray, parts: list[Part], hull: Hull, drop_m: float, atlas: np.ndarray) -> Person:
+    marks, mark_weights = _keypoints(body)
+    load = _load(look, hull, parts, marks)
     parts = parts + load.parts
     every = parts + [item.part for item in load.carried]
     starts = np.cumsum([0] + [len(part.vertices) for part in every])
     hanging = [
         np.arange(start, start + len(part.vertices)) for part, start in zip(every, starts, strict=False) if part.hangs
     ]
-    marks, mark_weights = _keypoints(body)
     plumb = tuple(
         (int(start), int(start + len(item.part.vertices)), item.bone, item.at, item.on_ground)
         for item, start in zip(load.carried, starts[len(parts) :], strict=False)

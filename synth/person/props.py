@@ -27,6 +27,7 @@ from synth.person.textures import Canvas, canvas, tile_uv
 FINGER_M = 0.009  # half as thick as a finger
 PHONE_M = (0.073, 0.150, 0.009)
 IN_HAND = 0.65  # how far a phone's length is turned from the fingers towards the thumb, radians
+Path = tuple[Point, ...]
 POCKET_M, POCKET_ANGLE, IN_POCKET_M = 0.87, 1.05, 0.05  # knuckles: height on the template, from the front, under cloth
 DARK = np.array([0.1, 0.1, 0.1])
 
@@ -104,7 +105,7 @@ def _box_part(
 
 
 @lru_cache(maxsize=16)
-def _band(path: tuple[Point, ...], half_m: float, narrow: float) -> tuple[np.ndarray, sparse.csr_matrix]:
+def _band(path: Path, half_m: float, narrow: float) -> tuple[np.ndarray, sparse.csr_matrix]:
     """A band along a path near the template's trunk: (K, 5, 3) places on it across the band, and for each of them the
     surface's vertices next to it, as rows (5 K, M) that sum to 1. Args: narrow: share of the width at its end.
     """
@@ -141,9 +142,9 @@ def _band(path: tuple[Point, ...], half_m: float, narrow: float) -> tuple[np.nda
 
 def _strap(
     hull: Hull,
-    path: tuple[Point, ...],
+    path: Path,
     half_m: float,
-    thick_m: float | tuple[float, float],
+    thick_m: tuple[float, float],
     colour: np.ndarray,
     narrow: float = 1.0,
     to: np.ndarray | None = None,
@@ -151,7 +152,7 @@ def _strap(
     """A band with round edges that lies on whatever is worn.
 
     Args:
-        path: along it, on the template. thick_m: or of its two ends. narrow: share of its width at its end.
+        path: along it, on the template. thick_m: of its two ends. narrow: share of its width at its end.
         to: (3,) where the second half leaves the clothes for, on the back.
     """
     mean, rows = _band(path, half_m, narrow)
@@ -163,7 +164,7 @@ def _strap(
         off = np.clip(np.linspace(-1, 1, count), 0, 1)[:, None, None]
         on += off * (to - on[-1, 2])
         weights = weights * (1 - off) + off * (np.arange(weights.shape[2]) == base_mesh().bone("spine_03"))
-    thick = np.linspace(*np.broadcast_to(thick_m, 2), count)[:, None, None]
+    thick = np.linspace(*thick_m, count)[:, None, None]
     top = on + thick * np.array([0.5, 0.92, 1.0, 0.92, 0.5])[:, None] * out
     under = on[:, [0, 4]] - 0.003 * out[:, [0, 4]]
     vertices = np.concatenate([under[:, :1], top, under[:, 1:]], 1)
@@ -183,16 +184,33 @@ def _back_of(hull: Hull, low: float, high: float) -> float:
 
 
 # From the top of the pack over the left shoulder down the chest, and from there under the arm to the pack's foot
-SHOULDER_STRAP = ((0.095, 0.10, 1.31), (0.088, 0.06, 1.41), (0.088, 0.0, 1.44), (0.092, -0.06, 1.40), (0.105, -0.11, 1.30))
-SHOULDER_STRAP += ((0.13, -0.10, 1.20), (0.145, -0.08, 1.15))
-LOWER_STRAP = ((0.145, -0.08, 1.16), (0.16, -0.03, 1.125), (0.155, 0.03, 1.09), (0.12, 0.08, 1.05))
-# From the bag at the left hip over the right shoulder: up the chest, down the back
-CROSS_STRAP = ((0.17, -0.03, 0.92), (0.12, -0.11, 1.02), (0.05, -0.13, 1.15), (-0.03, -0.12, 1.28), (-0.085, -0.06, 1.40))
-CROSS_STRAP += ((-0.105, 0.0, 1.44), (-0.09, 0.06, 1.41), (-0.03, 0.11, 1.30), (0.05, 0.08, 1.13), (0.12, 0.08, 1.02))
-CROSS_STRAP += ((0.17, 0.02, 0.92),)
+SHOULDER_STRAP: Path = (
+    (0.095, 0.10, 1.31),
+    (0.088, 0.06, 1.41),
+    (0.088, 0.0, 1.44),
+    (0.092, -0.06, 1.40),
+    (0.105, -0.11, 1.30),
+    (0.13, -0.10, 1.20),
+    (0.145, -0.08, 1.15),
+)
+LOWER_STRAP: Path = ((0.145, -0.08, 1.16), (0.16, -0.03, 1.125), (0.155, 0.03, 1.09), (0.12, 0.08, 1.05))
+# From the bag at the left hip up the chest over the right shoulder and down the back
+CROSS_STRAP: Path = (
+    (0.17, -0.03, 0.92),
+    (0.12, -0.11, 1.02),
+    (0.05, -0.13, 1.15),
+    (-0.03, -0.12, 1.28),
+    (-0.085, -0.06, 1.40),
+    (-0.105, 0.0, 1.44),
+    (-0.09, 0.06, 1.41),
+    (-0.03, 0.11, 1.30),
+    (0.05, 0.08, 1.13),
+    (0.12, 0.08, 1.02),
+    (0.17, 0.02, 0.92),
+)
 
 
-def _on_right(path: tuple[Point, ...]) -> tuple[Point, ...]:
+def _on_right(path: Path) -> Path:
     return tuple((-x, y, z) for x, y, z in path)
 
 
@@ -206,7 +224,7 @@ def _backpack(look: dict, hull: Hull) -> Load:
     for side, mirrored in ((1, tuple), (-1, _on_right)):
         foot = middle + np.array([side * (wide / 2 - 0.025), 0.02 - deep / 2, 0.05 - tall / 2])
         parts.append(_strap(hull, mirrored(SHOULDER_STRAP), 0.028, (0.016, 0.010), colour * 0.75, 0.5))
-        parts.append(_strap(hull, mirrored(LOWER_STRAP), 0.011, 0.004, colour * 0.5, to=foot))
+        parts.append(_strap(hull, mirrored(LOWER_STRAP), 0.011, (0.004, 0.004), colour * 0.5, to=foot))
     pocket = middle + [0, deep / 2 - 0.005, -0.09]
     parts.append(_box_part((wide * 0.78, 0.06, tall * 0.40), pocket, "spine_03", second, 0.4, tile=False))
     t = np.linspace(0, np.pi, 9)
@@ -226,7 +244,7 @@ def _cord(path: np.ndarray, radius: float, bone: str, colour: np.ndarray, sides:
 
 def _crossbody(look: dict, hull: Hull) -> Load:
     p = places(GROUP, ROUNDS)
-    strap = _strap(hull, CROSS_STRAP, 0.016, 0.005, hex_colour(look["colour"]) * 0.7)
+    strap = _strap(hull, CROSS_STRAP, 0.016, (0.005, 0.005), hex_colour(look["colour"]) * 0.7)
     side = hull.at[(np.abs(p.at[:, 2] - 0.88) < 0.03) & (p.on_arm < 0.3)]
     tall, wide, deep = (0.27, 0.32, 0.08) if look["large"] else (0.18, 0.23, 0.055)
     at = np.array(
@@ -349,8 +367,10 @@ def umbrella(look: dict, hull: Hull, crown_m: float) -> Load:
     high, ribs = crown_m + 0.24 - hand[2], 8
     t, phi = np.linspace(0.03, 1, 7), np.linspace(0, 2 * np.pi, ribs * 4, endpoint=False)
     a, b = np.meshgrid(t, phi, indexing="ij")
-    sag = 1 - 0.06 * a * np.abs(np.sin(b * ribs / 2))
-    points = np.stack([0.48 * a * sag * np.sin(b), -0.48 * a * sag * np.cos(b), high - 0.20 * a**2.2], -1).reshape(-1, 3)
+    sag = 1 - 0.11 * a * np.abs(np.sin(b * ribs / 2))
+    points = np.stack([0.48 * a * sag * np.sin(b), -0.48 * a * sag * np.cos(b), high - 0.20 * a**2.2], -1).reshape(
+        -1, 3
+    )
     canopy = rigid(points, strip_faces(len(t), len(phi), True), "hand_r", colour, 0.6)
     panel = (np.floor(b.ravel() / (2 * np.pi) * ribs).astype(int) % 2 == 1) & bool(look["trim"])
     canopy.colour = np.where(panel[:, None], linear(hex_colour(look["second"])), linear(colour))
@@ -409,7 +429,9 @@ def phone(look: dict, hull: Hull, side: str, ear: np.ndarray) -> tuple[Part, dic
     flat = np.concatenate([vertices for vertices, _ in made])
     faces = np.concatenate([f + start for (_, f), start in zip(made, starts, strict=False)])
     colour = np.concatenate([np.tile(slab[3], (len(v), 1)) for slab, (v, _) in zip(slabs, made, strict=True)])
-    part = rigid((middle + flat @ axes) * mirror, faces if side == "l" else faces[:, ::-1], f"hand_{side}", colour, 0.25)
+    part = rigid(
+        (middle + flat @ axes) * mirror, faces if side == "l" else faces[:, ::-1], f"hand_{side}", colour, 0.25
+    )
 
     def goal(bone: str, at: Point, place: tuple[float, float, float]) -> Goal:
         return Goal(bone, at, f"hand_{side}", point((middle + np.array(place) @ axes) * mirror))

@@ -1,6 +1,7 @@
 """Hands that reach: arms bent so that a hand gets to a place on the body, whatever the build (numpy)."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -60,7 +61,7 @@ def _arm(heads: np.ndarray, transforms: np.ndarray, turn: np.ndarray, goal: Goal
     shoulder, elbow, wrist = (transforms[bone, :, :3] @ heads[bone] + transforms[bone, :, 3] for bone in chain)
     hand = transforms[base_mesh().bone(goal.bone), :, :3] @ turn
     grip = transforms[chain[2], :, :3].T @ (carried_to(transforms, goal.grip_bone, goal.grip) - wrist)
-    upper_m, lower_m = (float(np.linalg.norm(b - a)) for a, b in zip(rest[:-1], rest[1:], strict=True))
+    upper_m, lower_m = (float(np.linalg.norm(b - a)) for a, b in pairwise(rest))
     away = carried_to(transforms, goal.bone, goal.at) - hand @ grip - shoulder
     far = float(np.clip(np.linalg.norm(away), 1.1 * abs(upper_m - lower_m) + 0.05, STRAIGHT * (upper_m + lower_m)))
     along, out = unit(away), elbow - shoulder
@@ -77,7 +78,8 @@ def _arm(heads: np.ndarray, transforms: np.ndarray, turn: np.ndarray, goal: Goal
 def _frames(upper: np.ndarray, lower: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Axes (3, 3), in columns, of the upper arm and the forearm: along it, the elbow's hinge, and across both."""
     hinge = unit(np.cross(upper, lower))
-    return tuple(np.stack([unit(v), hinge, np.cross(unit(v), hinge)], 1) for v in (upper, lower))  # type: ignore
+    first, second = (np.stack([unit(v), hinge, np.cross(unit(v), hinge)], 1) for v in (upper, lower))
+    return first, second
 
 
 def _twist(turn: np.ndarray, axis: np.ndarray) -> float:

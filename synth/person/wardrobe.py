@@ -399,7 +399,15 @@ HAIR_COLOURS: Weights = {
     "#8f4a25": 0.2,
 }
 GREY_HAIR: Weights = {"#6d6b69": 2, "#97958f": 3, "#c6c4bf": 3, "#e2e0db": 1.5}
-PHONES: Weights = {"#17181a": 6, "#e6e6e3": 2, "#8d9096": 2, "#2b3a55": 1, "#a8323a": 0.7, "#d9a5a8": 0.7, "#4f6b58": 0.6}
+PHONES: Weights = {
+    "#17181a": 6,
+    "#e6e6e3": 2,
+    "#8d9096": 2,
+    "#2b3a55": 1,
+    "#a8323a": 0.7,
+    "#d9a5a8": 0.7,
+    "#4f6b58": 0.6,
+}
 HAIRCUTS: dict[str, Weights] = {
     "male": {
         "bald": 1,
