@@ -60,7 +60,7 @@ def test_ends_of_locks_differ_and_so_do_people() -> None:
 
 
 def test_hanging_hair_lies_on_what_is_below_it() -> None:
-    """A wall behind the neck below a height: strands lie before it at their distance, and give way only shortly above."""
+    """A wall behind the neck below a height: strands lie before it, and give way only shortly above."""
     x, z = np.tile(np.linspace(-0.1, 0.1, 30), (40, 1)), np.tile(np.linspace(1.6, 1.2, 40)[:, None], 30)
     across, up = (v.ravel() for v in np.mgrid[-0.15:0.15:0.01, 1.1:1.4:0.01])
     wall = np.column_stack([across, np.full(len(across), 0.12), up])

