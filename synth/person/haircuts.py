@@ -56,7 +56,7 @@ HAIR: dict[str, Hair | None] = {
     "ponytail": Hair(0.009, 0.008, tie="tail", rough_m=0.0015),
     "bun": Hair(0.009, 0.008, tie="bun", rough_m=0.0015),
     "top bun": Hair(0.010, 0.009, tie="top bun", rough_m=0.0015),
-    "braids": Hair(0.011, 0.010, part_x=0.0, tie="braids", rough_m=0.002),
+    "braids": Hair(0.011, 0.010, part_x=0.0, tie="braids", rough_m=0.002, fade_m=0.014),
 }
 
 

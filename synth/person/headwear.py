@@ -50,8 +50,8 @@ HATS = {
     "bucket hat": Hat((0.36, -0.12), 0.016, brim_m=0.055, round_brim=True, crown_m=0.006),
     "hat": Hat((0.40, -0.12), 0.016, brim_m=0.062, round_brim=True, crown_m=0.030),
     "sun hat": Hat((0.40, -0.14), 0.018, brim_m=0.115, round_brim=True, crown_m=0.010),
-    "headscarf": Hat((0.0, 0.0), 0.008, hides="all", soft=7),
-    "hood": Hat((0.0, 0.0), 0.018, hides="all", soft=12),
+    "headscarf": Hat((0.0, 0.0), 0.012, hides="all", soft=11),
+    "hood": Hat((0.0, 0.0), 0.018, hides="all", soft=14),
 }
 
 
@@ -96,8 +96,10 @@ def hat_parts(hat: Hat, look: dict, head: np.ndarray, at: np.ndarray) -> list[Pa
         skull = np.where(border[:, None], skull, mean @ skull)
     out = normals(skull, patch.faces)
     grow = ((rest - skull) * out).sum(1).clip(0)
-    for _ in range(4):
+    for _ in range(8):
         grow = np.maximum(grow, mean @ grow)
+    for _ in range(6):
+        grow = mean @ grow
     _, back, up = units(where)
     off = hat.off_m + grow * (1 if hat.hides == "all" else 0.6)
     moved = skull + out * off[:, None] + np.array([0, 0, 1]) * (hat.crown_m * np.clip((up - 0.3) / 0.5, 0, 1))[:, None]
@@ -109,7 +111,10 @@ def hat_parts(hat: Hat, look: dict, head: np.ndarray, at: np.ndarray) -> list[Pa
     for _ in range(hat.soft):
         moved = 0.5 * moved + 0.5 * (mean @ moved)
     off = HAIR_UNDER_HAT_M + 0.003 - ((moved - rest) * out).sum(1)
-    moved += out * np.maximum(off, 0)[:, None]
+    off = np.maximum(off, 0)
+    for _ in range(4 if hat.hides == "all" else 0):
+        off = np.maximum(off, mean @ off)
+    moved += out * off[:, None]
     uv = _hat_uv(where, patch.faces)
     weights = _hat_weights(where, hat)
     parts = [

@@ -1,4 +1,4 @@
-"""Hair as one sheet of strands (numpy): columns that run over the skull from the whorl, a parting or a tie, and hang on.
+"""Hair as one sheet of strands (numpy): columns that run over the skull from a whorl, a parting or a tie, and hang on.
 
 Strands are laid on a chart of the head: a direction from its middle, as an angle from the zenith to the side and back.
 """
@@ -116,7 +116,7 @@ def _flow(hair: Hair) -> Flow:
         root = middle + front * [0.0, -1.0] * (1 - step(ahead, 0.0, 0.6))[:, None]
     falls = np.full(COLUMNS, hair.hang_m is not None)
     if hair.hang_m is not None:
-        falls = ahead > (0.34 if hair.fringe_m else -1.0)
+        falls = ahead > (0.29 if hair.fringe_m else -1.0)
         azimuth = np.pi * ahead if hair.fringe_m else BEFORE_EAR + (np.pi - BEFORE_EAR) * ahead
         hanging = LOW * np.stack([side * np.sin(azimuth), -np.cos(azimuth)], 1)
         tip = np.where(falls[:, None], hanging, tip)
@@ -259,7 +259,8 @@ def _hang(
     z = top[:, 2] + (level - top_level) * scale
     neck = head[np.abs(head[:, 0]) < 0.04 * scale]
     side = np.sign(top[:, 0])
-    before = (flow.ahead < BEFORE_SHOULDER) & (np.where(side > 0, *random.random(2)) < 0.6)
+    left, right = random.random(2)
+    before = (flow.ahead < BEFORE_SHOULDER) & (np.where(side > 0, left, right) < 0.6)
     short = hair.hang_m > SHOULDER_M
     low = step(-level, -1.52, -1.30)
     x = top[:, 0] * (1 - 0.22 * low)
@@ -289,7 +290,9 @@ def _lie(x: np.ndarray, z: np.ndarray, start: np.ndarray, points: np.ndarray, of
     near = points[(np.abs(points[:, 0]) < WIDE_M) & (points[:, 2] > z.min() - 0.03)]
     corner = np.array([-WIDE_M, z.min() - 0.03])
     i, j = ((near[:, [0, 2]] - corner) / CELL_M).astype(int).T
-    grid = np.full((int(2 * WIDE_M / CELL_M) + 2, int((near[:, 2].max() - corner[1]) / CELL_M) + 2), -np.inf)
+    grid = np.full(
+        (int(2 * WIDE_M / CELL_M) + 2, int((max(near[:, 2].max(), z.max()) - corner[1]) / CELL_M) + 3), -np.inf
+    )
     np.maximum.at(grid, (i, j), near[:, 1])
     grid = maximum_filter(grid, 3)
     i = ((x - corner[0]) / CELL_M).astype(int).clip(0, grid.shape[0] - 1)

@@ -13,7 +13,7 @@ if importlib.util.find_spec("anny"):
 
     from synth.person.body import shape_vertices
     from synth.person.hair import hair_parts
-    from synth.person.haircuts import HAIR, hairline, roots, under_hair
+    from synth.person.haircuts import HAIR, hairline, on_ear, roots, under_hair
     from synth.person.head import face_places
     from synth.person.parts import HAIR as LAYER
     from synth.person.person import build, shape_of
@@ -40,13 +40,15 @@ def test_hair_covers_the_skin_that_is_left_out_under_it() -> None:
             continue
         assert hidden.sum() > 50, kind
         at = places("body").at[hidden]
-        assert hairline(hair, at).min() > 0 and not ((at[:, 1] < -0.09) & (at[:, 2] < 1.62)).any(), kind
+        assert ((hairline(hair, at) > 0) | on_ear(at)).all() and not ((at[:, 1] < -0.09) & (at[:, 2] < 1.62)).any(), (
+            kind
+        )
         hair_at, skin = of(kind)
         middle = skin[hidden].mean(0)
         bare, cover = skin[hidden] - middle, hair_at - middle
         far, reach = np.linalg.norm(bare, axis=1), np.linalg.norm(cover, axis=1)
         apart, near = cKDTree(cover / reach[:, None]).query(bare / far[:, None], 6)
-        assert apart[:, 0].max() < 0.12, kind
+        assert apart[:, 0].max() < 0.2, kind
         assert (reach[near].max(1) > far).mean() > 0.99, kind
     assert not under_hair("bald", None).any() and under_hair("bald", "beanie").any()
 
@@ -60,7 +62,7 @@ def test_ends_of_locks_differ_and_so_do_people() -> None:
 
 
 def test_hanging_hair_lies_on_what_is_below_it() -> None:
-    """A wall behind the neck below a height: strands lie before it, and give way only shortly above."""
+    """A wall behind the neck below a height: strands lie off it, and give way only shortly above."""
     x, z = np.tile(np.linspace(-0.1, 0.1, 30), (40, 1)), np.tile(np.linspace(1.6, 1.2, 40)[:, None], 30)
     across, up = (v.ravel() for v in np.mgrid[-0.15:0.15:0.01, 1.1:1.4:0.01])
     wall = np.column_stack([across, np.full(len(across), 0.12), up])
