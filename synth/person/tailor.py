@@ -250,7 +250,7 @@ def _patch(
         return []
     own = piece.places(p)
     vertices, weights = piece.of(at), piece.of(cloth_weights())
-    clearance_m = np.zeros(len(vertices))
+    depth, clearance_m = covered([*later], own), np.zeros(len(vertices))
     for under in hull.tails:  # what lies on a skirt moves with it
         share = step(-vertices[:, 2], -under.heights[0] - 0.02, -under.heights[0] + 0.02) * (own.on_arm < 0.3)
         weights += share[:, None] * (tail_weights(vertices, hull) - weights)
@@ -267,14 +267,15 @@ def _patch(
         1 - 0.25 * sewn * np.ones(3),
         garment.roughness,
         layer,
-        covered=covered([*later], own) > 0,
+        covered=depth > 0,
         clearance_m=clearance_m,
     )
+    edges = [loop for loop in loops if depth[loop].min() < 0.02]  # the others are well under an outer garment
     if garment.neck_m is None or garment.collar not in PROFILES:
-        return [main, *(lip(main, loop, out) for loop in loops)]
+        return [main, *(lip(main, loop, out) for loop in edges)]
     collar = garment.collar
     if collar == "leaf" and any(outer.neck_m is not None for outer in later):
         collar = "stand"  # its leaf lies under the outer garment
     chain, closed = neck_chain(garment, own, loops)
-    parts = [main, *(lip(main, loop, out) for loop in loops if loop is not chain)]  # a collar closes its ring
+    parts = [main, *(lip(main, loop, out) for loop in edges if loop is not chain)]  # a collar closes its ring
     return parts + collar_parts(collar, garment, hull, main, own, chain, closed, tile)

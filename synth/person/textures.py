@@ -270,7 +270,7 @@ def _denim(
     width_m: float,
     is_trunk: bool,
 ) -> None:
-    grain = _noise(c.relief.shape, (c.relief.shape[0] // 2, c.relief.shape[1] // 2), 7)
+    grain = _noise(c.relief.shape, (c.relief.shape[0] // 2, c.relief.shape[1]), 7)
     c.albedo *= 1 + np.float32(0.035) * grain[..., None]
     if not is_trunk:
         fade = np.exp(-(((c.z - 0.66) / 0.17) ** 2) - ((c.x + width_m / 4) / 0.07) ** 2)
