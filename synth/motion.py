@@ -58,7 +58,7 @@ HELD_IN = {"handbag": "l", "suitcase": "r", "umbrella": "r"}  # the hand
 Direction = tuple[float, float, float]
 Curl = tuple[float, float, float]  # of a finger's three joints, radians
 RELAXED: Curl = (0.30, 0.50, 0.33)
-ROUND_A_PHONE: Curl = (0.20, 0.45, 0.60)
+FLAT: Curl = (-0.18, -0.14, 0.10)
 CLOSED: Curl = (0.80, 1.45, 1.00)
 
 
@@ -84,8 +84,8 @@ class Task:
 
 
 TASKS = {
-    "ear": Task(0.75, 2.3, spread=0.25, curl=ROUND_A_PHONE, back=(0.96, -0.25, 0.0), fingers=(0.0, -0.05, 1.0)),
-    "read": Task(0.28, 1.75, 0.45, curl=ROUND_A_PHONE, back=(0.1, -0.43, -0.9), fingers=(-0.64, -0.69, 0.33)),
+    "ear": Task(0.75, 2.3, spread=0.25, curl=(0.0, 0.25, 0.40), back=(0.96, -0.25, 0.0), fingers=(0.0, -0.35, 0.94)),
+    "read": Task(0.28, 1.75, 0.45, curl=FLAT, back=(0.1, -0.52, -0.85), fingers=(-0.81, -0.50, 0.22)),
     "wave": Task(0.25, 1.95, -1.35, spread=0.95, curl=(0.08, 0.14, 0.09)),
     "pocket": Task(-0.34, 0.80, 0.62, 0.16, (0.15, 0.2, 0.1), back=(0.87, -0.5, 0.0), fingers=(-0.48, 0.1, -0.82)),
     "handbag": Task(0.03, 0.15, curl=CLOSED, back=(1.0, 0.0, 0.0), fingers=(0.0, 0.0, -1.0)),
@@ -217,7 +217,7 @@ def hand_tasks(action: str, holds: tuple[str, ...]) -> dict[str, str]:
     """What the hands do that neither swing nor rest: by side, a name of TASKS. What they hold goes first."""
     held = {HELD_IN[name]: name for name in holds if name in HELD_IN}
     if action == "pockets":
-        return {"l": "pocket", "r": "pocket", **held}
+        return dict.fromkeys("r" if "crossbody" in holds else "lr", "pocket") | held  # a bag hangs over the left one
     return ({free_hand(holds): ONE_HANDED[action]} if action in ONE_HANDED else {}) | held
 
 

@@ -26,7 +26,7 @@ from synth.person.textures import Canvas, canvas, tile_uv
 
 FINGER_M = 0.009  # half as thick as a finger
 PHONE_M = (0.073, 0.150, 0.009)
-IN_HAND = 0.65  # how far a phone's length is turned from the fingers towards the thumb, radians
+IN_HAND = 0.95  # how far a phone's length is turned from the fingers towards the thumb, radians
 Path = tuple[Point, ...]
 POCKET_M, POCKET_ANGLE, IN_POCKET_M = 0.87, 1.05, 0.05  # knuckles: height on the template, from the front, under cloth
 DARK = np.array([0.1, 0.1, 0.1])
@@ -73,7 +73,7 @@ def _soft_box(
 
     a, b = np.meshgrid(theta, phi, indexing="ij")
     points = np.stack([puff(np.sin(a)) * puff(np.sin(b)), -puff(np.sin(a)) * puff(np.cos(b)), puff(np.cos(a))], -1)
-    faces = strip_faces(rows, columns, True)
+    faces = strip_faces(rows, columns, True)[:, ::-1]
     corner = np.stack(
         [np.tile(np.arange(columns) / columns, rows), np.repeat(1 - np.arange(rows) / (rows - 1), columns)], 1
     )[faces]
@@ -331,8 +331,10 @@ def _suitcase(look: dict, hull: Hull) -> Load:
     tall = 0.66 if look["large"] else 0.50
     lean = 0.42
     grip = _closed_hand(hull.heads, "r", 0.013)
-    wide = _at_the_side(hull, float(hull.height(0.70)), float(hull.height(0.85)))
-    goal = _hanging(hull, "r", wide + 0.08, 0.14, grip)
+    wide = 0.35
+    beside_hand = _at_the_side(hull, float(hull.height(0.70)), float(hull.height(0.85))) + 0.05
+    beside_case = min(_at_the_side(hull, 0.0, float(hull.height(0.35))) + wide / 2, 0.42)
+    goal = _hanging(hull, "r", max(beside_hand, beside_case), 0.15, grip)
     high = goal.at[2]
     up, back = np.array([0, -np.sin(lean), np.cos(lean)]), np.array([0, np.cos(lean), np.sin(lean)])
     foot = np.array([0, np.tan(lean) * (high - 0.05), 0.05])
@@ -344,14 +346,14 @@ def _suitcase(look: dict, hull: Hull) -> Load:
 
     parts = [
         turned(
-            _box_part((0.38, 0.23, tall), np.zeros(3), "hand_r", np.ones(3), 0.22, 0.4),
+            _box_part((wide, 0.23, tall), np.zeros(3), "hand_r", np.ones(3), 0.22, 0.4),
             foot + up * (tall / 2 + 0.01) + back * 0.08,
         )
     ]
     poles = [[[x, *(foot + up * s)[1:]] for s in (tall, np.hypot(foot[1], high - foot[2]))] for x in (-0.07, 0.07)]
     parts += [_cord(np.array(pole), 0.007, "hand_r", np.array([0.6, 0.6, 0.62])) for pole in poles]
     parts.append(_cord(np.array([[-0.08, 0, high], [0.08, 0, high]]), 0.013, "hand_r", DARK))
-    for x in (-0.15, 0.15):
+    for x in (-0.13, 0.13):
         wheel = foot + [[x - 0.015, 0.02, -0.015], [x + 0.015, 0.02, -0.015]]
         parts.append(_cord(wheel, 0.035, "hand_r", DARK))
     for part in parts:
@@ -415,7 +417,7 @@ def phone(look: dict, hull: Hull, side: str, ear: np.ndarray) -> tuple[Part, dic
     along = np.cos(IN_HAND) * fingers - np.sin(IN_HAND) * across
     axes = np.stack([np.cross(along, -BACK), along, -BACK])  # to the right, to its top and out of the screen
     wide, tall, thick = PHONE_M
-    middle = hull.heads[mesh.bone(f"middle_01_{side}")] * mirror + 0.02 * fingers - 0.02 * BACK
+    middle = hull.heads[mesh.bone(f"middle_01_{side}")] * mirror + 0.015 * fingers - 0.023 * BACK
     case, glass, screen = hex_colour(look["colour"]), np.array([0.03, 0.03, 0.035]), np.array([0.62, 0.68, 0.74])
     camera = _rounded(0.022, 0.03, 0.005) + [0.018, 0.055]
     slabs = [
@@ -436,7 +438,7 @@ def phone(look: dict, hull: Hull, side: str, ear: np.ndarray) -> tuple[Part, dic
     def goal(bone: str, at: Point, place: tuple[float, float, float]) -> Goal:
         return Goal(bone, at, f"hand_{side}", point((middle + np.array(place) @ axes) * mirror))
 
-    before = (mirror[0] * 0.05, _front_of(hull) - 0.20, float(hull.height(1.18)))
+    before = (mirror[0] * 0.05, _front_of(hull) - 0.22, float(hull.height(1.22)))
     goals = {
         f"ear_{side}": goal("head", point(ear), (0.0, 0.055, thick / 2)),
         f"read_{side}": goal("spine_03", before, (0.0, 0.0, 0.0)),

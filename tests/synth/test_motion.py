@@ -84,6 +84,7 @@ def test_what_is_held_goes_first_and_the_free_hand_telephones() -> None:
     assert hand_tasks("walk", ()) == {} and hand_tasks("phone", ("backpack",)) == {"r": "ear"}
     assert hand_tasks("text", ("suitcase",)) == {"r": "suitcase", "l": "read"}
     assert hand_tasks("pockets", ("handbag",)) == {"l": "handbag", "r": "pocket"}
+    assert hand_tasks("pockets", ("crossbody",)) == {"r": "pocket"}
     assert hand_tasks("phone", ("handbag", "umbrella")) == {"l": "handbag", "r": "umbrella"}
     assert "ear_l" in joint_rotations(Gait(), 0.0, "phone", ("umbrella",))
     assert not {"ear_l", "ear_r"} & {*joint_rotations(Gait(), 0.0, "walk", ("umbrella",))}

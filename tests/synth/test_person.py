@@ -430,6 +430,33 @@ def test_who_has_no_pockets_lets_the_hands_swing() -> None:
     assert "pocket_l" in stance({**skirt, "bottom": {**LOOKS[0]["top"], "kind": "jeans"}}, "pockets", 0.1)
 
 
+def test_the_left_arm_swings_past_a_bag_at_the_hip() -> None:
+    """No skin or sleeve of the forearm and the hand is in the bag, in the axes of the pelvis that carries it."""
+    mesh = base_mesh()
+    bones = [bone for bone, name in enumerate(mesh.bones) if name.endswith("_l") and ("_0" in name or "hand" in name)]
+    for look in carrying("crossbody"):
+        person = build(look)
+        pelvis = (person.layer == PROP) & (person.weights[:, 0] == 1)
+        low, high = person.vertices[pelvis].min(0) + 0.008, person.vertices[pelvis].max(0) - 0.008
+        arm = (person.weights[:, [*bones, mesh.bone("lowerarm_l")]].sum(1) > 0.6) & (person.layer < HAIR)
+        for phase in np.arange(0, 1, 0.125):
+            rotations = stance(look, "walk", phase)
+            vertices, marks = pose(person, rotations)
+            turn = rotations["pelvis"]
+            hips = person.marks[[KEYPOINTS.index(f"{side}_hip") for side in ("left", "right")]].mean(0)
+            at = marks[[KEYPOINTS.index(f"{side}_hip") for side in ("left", "right")]].mean(0)
+            inside = (vertices[arm] - at) @ turn + hips
+            assert not ((inside > low) & (inside < high)).all(1).any()
+
+
+def test_umbrellas_are_few_and_go_with_a_free_hand() -> None:
+    for name, wardrobe in WARDROBES.items():
+        looks = [*identities("demo-src", name, 300, 0)]
+        some = [look for look in looks if look["umbrella"]]
+        assert len(some) < 0.08 * len(looks) and bool(some) == bool(wardrobe.umbrella)
+        assert not {look["bag"]["kind"] for look in some if look["bag"]} & {"handbag", "suitcase"}
+
+
 def test_arms_reach_goals_and_keep_their_lengths() -> None:
     person, random = someone(), np.random.default_rng(0)
     elbow, shoulder = person.heads[[base_mesh().bone(f"{bone}_l") for bone in ("lowerarm", "upperarm")]]
