@@ -7,6 +7,7 @@ the course of the sagittal joint angles in normal walking (Perry, Gait Analysis,
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.interpolate import CubicSpline
 
 
@@ -51,7 +52,46 @@ class Sitting:
 
 ACTIONS = ("walk", "run", "stand", "turn", "phone", "text", "wave", "pockets", "sit")
 STILL = ("stand", "turn", "sit")  # the feet stay where they are
-HOLDS = ("bag", "suitcase", "umbrella")
+ONE_HANDED = {"phone": "ear", "text": "read", "wave": "wave"}  # what a hand does then
+HELD_IN = {"handbag": "l", "suitcase": "r", "umbrella": "r"}  # the hand
+
+Direction = tuple[float, float, float]
+Curl = tuple[float, float, float]  # of a finger's three joints, radians
+RELAXED: Curl = (0.30, 0.50, 0.33)
+FLAT: Curl = (-0.18, -0.14, 0.10)
+CLOSED: Curl = (0.80, 1.45, 1.00)
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a hand does besides swinging.
+
+    Attributes:
+        swing, elbow, inward, spread: of the arm, as `_arm` takes them; where the hand has a goal (see `reach`), they
+            say on which side of it the elbow is.
+        curl: of the fingers.
+        back, fingers: where the back and the fingers of a left hand point, in the axes of the goal's bone; none
+            without a goal.
+    """
+
+    swing: float
+    elbow: float
+    inward: float = 0.0
+    spread: float = 0.06
+    curl: Curl = RELAXED
+    back: Direction | None = None
+    fingers: Direction | None = None
+
+
+TASKS = {
+    "ear": Task(0.75, 2.3, spread=0.25, curl=(0.0, 0.25, 0.40), back=(0.96, -0.25, 0.0), fingers=(0.0, -0.35, 0.94)),
+    "read": Task(0.28, 1.75, 0.45, curl=FLAT, back=(0.1, -0.52, -0.85), fingers=(-0.81, -0.50, 0.22)),
+    "wave": Task(0.25, 1.95, -1.35, spread=0.95, curl=(0.08, 0.14, 0.09)),
+    "pocket": Task(-0.34, 0.80, 0.62, 0.16, (0.15, 0.2, 0.1), back=(0.87, -0.5, 0.0), fingers=(-0.48, 0.1, -0.82)),
+    "handbag": Task(0.03, 0.15, curl=CLOSED, back=(1.0, 0.0, 0.0), fingers=(0.0, 0.0, -1.0)),
+    "suitcase": Task(-0.30, 0.15, curl=CLOSED, back=(0.0, -1.0, 0.0), fingers=(0.0, 0.3, -0.95)),
+    "umbrella": Task(0.15, 1.9, 0.10, curl=CLOSED, back=(0.86, -0.5, 0.0), fingers=(-0.5, -0.86, 0.0)),
+}
 
 
 def rotation(x: float = 0.0, y: float = 0.0, z: float = 0.0) -> np.ndarray:
@@ -66,15 +106,16 @@ def rotation(x: float = 0.0, y: float = 0.0, z: float = 0.0) -> np.ndarray:
     )
 
 
-def _about(axis: np.ndarray, angle: float) -> np.ndarray:
+def about(axis: np.ndarray, angle: float) -> np.ndarray:
     """3x3 rotation about a unit vector (3,)."""
     x, y, z = axis
     cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
     return np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
 
 
-def _unit(x: float, y: float, z: float) -> np.ndarray:
-    return np.array([x, y, z]) / np.linalg.norm([x, y, z])
+def unit(direction: ArrayLike) -> np.ndarray:
+    """A direction (3,) of length 1."""
+    return np.asarray(direction, float) / np.linalg.norm(direction)
 
 
 def flexion(angle: float) -> np.ndarray:
@@ -84,14 +125,14 @@ def flexion(angle: float) -> np.ndarray:
 
 INWARD = 0.13  # the unposed legs stand apart
 # The unposed left arm: directions of upper arm and forearm, the elbow's hinge across both, and the angle between them
-UPPER, FOREARM = _unit(0.665, -0.004, -0.747), _unit(0.509, -0.684, -0.522)
-HINGE = _unit(*np.cross(UPPER, FOREARM))
+UPPER, FOREARM = unit([0.665, -0.004, -0.747]), unit([0.509, -0.684, -0.522])
+HINGE = unit(np.cross(UPPER, FOREARM))
 REST_ELBOW = float(np.arccos(UPPER @ FOREARM))
 TWIST = -0.3  # turns palms to the thighs, at the elbow and again at the wrist
 # The unposed left hand: from index to little finger, out of its back, and how far fingers turn to lie side by side
-ACROSS, BACK = _unit(0.384, 0.825, -0.414), _unit(0.747, -0.014, 0.664)
+ACROSS, BACK = unit([0.384, 0.825, -0.414]), unit([0.747, -0.014, 0.664])
 FINGERS = {"index": 0.26, "middle": 0.07, "ring": -0.04, "pinky": -0.10}
-THUMB = _unit(0.196, -0.534, 0.823)  # about which the thumb is laid along the index finger
+THUMB = unit([0.196, -0.534, 0.823])  # about which the thumb is laid along the index finger
 
 # Degrees at 0, 10, ... 90 % of the cycle that begins with the heel strike: hip flexion, knee flexion,
 # ankle dorsiflexion; the hip's against the vertical. From 10 to 40 % the foot is flat.
@@ -116,13 +157,13 @@ def _leg(phase: float) -> tuple[float, float, float]:
 def joint_rotations(
     gait: Gait, phase: float, action: str = "walk", holds: tuple[str, ...] = ()
 ) -> dict[str, np.ndarray]:
-    """Rotations for `bone_transforms`.
+    """Rotations for `bone_transforms`, and of hands that reach for something (`TASKS`) against what carries it.
 
     Args:
         gait: the person's gait.
         phase: 0 to 1, one full cycle of two steps; 0 is the left heel strike.
         action: one of ACTIONS.
-        holds: what the hands hold: a bag in the left, a suitcase or an umbrella in the right.
+        holds: the kinds of what is carried: a handbag in the left hand, a suitcase or an umbrella in the right.
     """
     if action not in ACTIONS:
         raise ValueError(f"action: got {action!r}, wanted one of {', '.join(ACTIONS)}")
@@ -149,6 +190,7 @@ def joint_rotations(
         swing = -0.12 - (0.55 if run else 0.38) * gait.arm_swing * amount * np.cos(2 * np.pi * (phase + shift))
         elbow = 1.45 if run else gait.elbow + 0.35 * max(swing, 0.0)
         pose |= _arm(side, swing, elbow=elbow, spread=gait.spread)
+    tasks = hand_tasks(action, holds)
     if action == "sit":
         for side, sign in (("l", 1.0), ("r", -1.0)):
             pose[f"thigh_{side}"] = flexion(1.45) @ rotation(y=0.5 * INWARD * sign, z=gait.turnout * sign)
@@ -159,46 +201,63 @@ def joint_rotations(
         pose["spine_02"] = pose["spine_02"] @ rotation(z=0.18)
         pose["head"] = pose["head"] @ rotation(z=0.55)
         pose["neck_01"] = pose["neck_01"] @ rotation(z=0.25)
-    elif action == "phone":
-        pose |= _arm("r", 0.95, elbow=2.50, inward=0.0, curl=0.9, spread=0.20)
-        pose["head"] = pose["head"] @ rotation(y=0.08)
-    elif action == "text":
-        pose |= _arm("r", 0.28, elbow=1.75, inward=0.45, curl=0.8)
+    elif "ear" in tasks.values():
+        pose["head"] = pose["head"] @ rotation(y=0.08 if tasks.get("r") == "ear" else -0.08)
+    elif "read" in tasks.values():
         pose["head"], pose["neck_01"] = pose["head"] @ rotation(x=0.28), pose["neck_01"] @ rotation(x=0.15)
-    elif action == "wave":
-        pose |= _arm("r", 0.25, elbow=1.95, inward=-1.35, curl=0.15, spread=0.95)
-    elif action == "pockets":
-        for side in "lr":
-            pose |= _arm(side, -0.34, elbow=0.80, inward=0.62, curl=0.6, spread=0.16)
-    if "bag" in holds:
-        pose |= _arm("l", 0.03, elbow=0.12, curl=1.2)
-    if "suitcase" in holds:
-        pose |= _arm("r", -0.30, elbow=0.10, curl=1.2)
-    if "umbrella" in holds:
-        pose |= _arm("r", 0.25, elbow=1.95, inward=0.10, curl=1.2)
+    for side, name in tasks.items():
+        task = TASKS[name]
+        pose |= _arm(side, task.swing, task.elbow, task.inward, task.curl, task.spread)
+        if task.back is not None and task.fingers is not None:
+            pose[f"{name}_{side}"] = _hand(side, task.back, task.fingers)
     return pose
 
 
+def hand_tasks(action: str, holds: tuple[str, ...]) -> dict[str, str]:
+    """What the hands do that neither swing nor rest: by side, a name of TASKS. What they hold goes first."""
+    held = {HELD_IN[name]: name for name in holds if name in HELD_IN}
+    if action == "pockets":
+        return dict.fromkeys("r" if "crossbody" in holds else "lr", "pocket") | held  # a bag hangs over the left one
+    return ({free_hand(holds): ONE_HANDED[action]} if action in ONE_HANDED else {}) | held
+
+
+def free_hand(holds: tuple[str, ...]) -> str:
+    """The side of the hand that telephones and waves: the right one, if it holds nothing."""
+    return "l" if any(HELD_IN.get(name) == "r" for name in holds) else "r"
+
+
+def _hand(side: str, back: Direction, fingers: Direction) -> np.ndarray:
+    """The rotation of an unposed hand whose back and fingers then point so (a left one's, mirrored for the right)."""
+    turn = _axes(np.array(fingers), np.array(back)) @ _axes(np.cross(ACROSS, BACK), BACK).T
+    return turn if side == "l" else turn * np.outer([-1, 1, 1], [-1, 1, 1])
+
+
+def _axes(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """A rotation (3, 3); its columns: the first direction, the second as far as it is across it, and across both."""
+    first, third = unit(first), unit(np.cross(first, second))
+    return np.stack([first, np.cross(third, first), third], 1)
+
+
 def _arm(
-    side: str, swing: float, elbow: float, inward: float = 0.0, curl: float = 0.55, spread: float = 0.06
+    side: str, swing: float, elbow: float, inward: float = 0.0, curl: Curl = RELAXED, spread: float = 0.06
 ) -> dict[str, np.ndarray]:
-    """An arm. Args: swing forwards; elbow bend; inward turn of the upper arm about itself; curl of the fingers;
-    spread sideways, all radians.
+    """An arm. Args: swing forwards; elbow bend; inward turn of the upper arm about itself; curl of the fingers at
+    their three joints; spread sideways, all radians.
     """
     sign = 1.0 if side == "l" else -1.0
 
-    def about(axis: np.ndarray, angle: float) -> np.ndarray:
-        return _about(axis * [sign, 1, 1], angle * sign)
+    def turned(axis: np.ndarray, angle: float) -> np.ndarray:
+        return about(axis * [sign, 1, 1], angle * sign)
 
     out = {
         f"clavicle_{side}": rotation(y=0.20 * sign),
         f"upperarm_{side}": flexion(swing) @ rotation(y=(0.46 - spread) * sign) @ rotation(z=-0.15 * sign),
-        f"lowerarm_{side}": about(UPPER, inward) @ about(HINGE, elbow - REST_ELBOW) @ about(FOREARM, TWIST),
-        f"hand_{side}": about(FOREARM, TWIST),
+        f"lowerarm_{side}": turned(UPPER, inward) @ turned(HINGE, elbow - REST_ELBOW) @ turned(FOREARM, TWIST),
+        f"hand_{side}": turned(FOREARM, TWIST),
     }
     for finger, aside in FINGERS.items():
-        for k, share in ((1, 0.55), (2, 0.9), (3, 0.6)):
-            bent = about(ACROSS, curl * share)
-            out[f"{finger}_0{k}_{side}"] = bent @ about(BACK, aside) if k == 1 else bent
-    out[f"thumb_01_{side}"] = about(THUMB, 0.45)
+        for k, angle in enumerate(curl, 1):
+            bent = turned(ACROSS, angle)
+            out[f"{finger}_0{k}_{side}"] = bent @ turned(BACK, aside) if k == 1 else bent
+    out[f"thumb_01_{side}"] = turned(THUMB, 0.45)
     return out

@@ -38,6 +38,11 @@ DETAILS = {  # name: the targets of less and of more; a star stands for both sid
     "belly": ("stomach/stomach-tone-incr", "stomach/stomach-tone-decr"),
     "v shape": ("torso/torso-vshape-decr", "torso/torso-vshape-incr"),
 }
+RELAXED = {  # of everybody: the base mesh purses its lips
+    "mouth/mouth-scale-depth-decr": 0.7,
+    "mouth/mouth-angles-up": 0.25,
+    "chin/chin-prominent-incr": 0.2,
+}
 
 
 @dataclass(frozen=True)
@@ -106,6 +111,8 @@ def shape_vertices(shape: Shape) -> np.ndarray:
             add(f"macrodetails/universal-{build}", blend)
             add(f"macrodetails/height/{build}-{height}", blend * abs(shape.stature))
             add(f"macrodetails/proportions/{build}-idealproportions", blend * shape.ideal)
+    for name, amount in RELAXED.items():
+        add(name, amount)
     for detail, amount in shape.details:
         less, more = DETAILS[detail]
         for side in "lr" if "*" in more else "*":

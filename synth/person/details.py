@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from synth.person.colours import hex_colour
-from synth.person.textures import LEG_M, Canvas
+from synth.person.textures import LEG_M, Canvas, periods
 
 FRONT, BACK = -LEG_M / 4, LEG_M / 4  # on the tile of a leg
 
@@ -37,7 +37,8 @@ def _zip(c: Canvas, dark: bool = True) -> None:
 
 
 def _ribs(c: Canvas, where: np.ndarray) -> None:
-    rib = np.sin(2 * np.pi * c.x / 0.012) * where
+    width_m = float(c.x[0, -1] - c.x[0, 0]) * c.x.size / (c.x.size - 1)
+    rib = np.sin(2 * np.pi * c.x / periods(width_m, 0.012)) * where
     c.relief += 0.3 * rib
     c.albedo *= (0.95 + 0.06 * rib)[..., None]
 

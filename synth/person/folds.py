@@ -3,6 +3,7 @@
 A map is drawn once for each kind, tile and variant, and shared by all who wear it.
 """
 
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -43,9 +44,11 @@ def fold_map(
     else:
         strength = {"shirt": 1.0, "knit": 0.8, "jacket": 0.9, "trousers": 1.0, "tight": 0.25, "skirt": 0.5}[kind]
         drawn = drawn + strength * _hang(x, z, size_m, random, part, kind)
-    if kind == "knit":
-        drawn = drawn + 0.25 * np.sin(2 * np.pi * x / 0.012) * (0.5 + 0.5 * np.sin(2 * np.pi * z / 0.02))
     relief = zoom(np.clip(drawn, -1.5, 1.5), 2, order=1).astype(np.float32)[: shape[0], : shape[1]]
+    if kind == "knit":  # as fine as the tile, and a whole number of ribs: neither beats nor a seam show
+        along, down = np.arange(shape[1]) / shape[1], np.arange(shape[0])[:, None] * size_m[0] / shape[0]
+        ribs = np.sin(2 * np.pi * round(size_m[1] / 0.015) * along) * (0.5 + 0.5 * np.sin(2 * np.pi * down / 0.02))
+        relief = relief + np.float32(0.18) * ribs.astype(np.float32)
     pitch = size_m[0] / shape[0]
     up = np.gradient(gaussian_filter(relief, 1.0, mode=("nearest", "wrap")), pitch, axis=0) * DEPTH_M
     valley = relief - gaussian_filter(relief, 0.012 / pitch, mode=("nearest", "wrap"))
@@ -119,118 +122,86 @@ def _add(
             )
 
 
+Spread = tuple[float, ...]  # (low, high), even; (mean, deviation, 0), normal; (mean, deviation, 1), above the mean
+
+
+@dataclass(frozen=True)
+class Strokes:
+    """So many strokes of a kind. Attributes: x: place in widths of the tile. z: place above its lower edge; of trunks,
+    in heights of the tile. angle: 0 runs sideways, pi / 2 up. either: whether x and the angle, or the angle alone
+    (`turns`), are on either side by chance. Lengths in metres.
+    """
+
+    count: int
+    x: Spread
+    z: Spread
+    angle: Spread
+    long: Spread
+    wide: Spread
+    strength: Spread
+    either: bool = False
+    turns: bool = False
+
+
+# What pulls, presses or hangs: first on each side in turn, x and angle mirrored; then anywhere.
+SIDED = {
+    "trunk": (  # from the armpits, pressed together at the waist, the back
+        Strokes(9, (0.12, 0.24), (0.52, 0.80), (0.5, 1.1), (0.05, 0.12), (0.008, 0.014), (0.4, 0.9)),
+        Strokes(11, (0.10, 0.36), (0.10, 0.42), (-0.6, 0.35), (0.04, 0.11), (0.008, 0.015), (0.4, 0.9)),
+        Strokes(8, (0.34, 0.50), (0.10, 0.75), (-0.9, 0.5), (0.05, 0.12), (0.010, 0.018), (0.3, 0.8)),
+    )
+}
+UP = np.pi / 2
+ANYWHERE = {
+    "trunk": (Strokes(10, (-0.2, 0.2), (0.10, 0.55), (UP, 0.4, 0), (0.06, 0.16), (0.010, 0.018), (0.35, 0.75)),),
+    "sleeve": (
+        # the bend of the elbow, its crook, twisted down the arm, above the cuff
+        Strokes(9, (-0.45, 0.45), (0.25, 0.05, 0), (0, 0.45, 0), (0.03, 0.07), (0.006, 0.011), (0.5, 1.0)),
+        Strokes(8, (-0.40, -0.12), (0.25, 0.035, 0), (0, 0.35, 0), (0.03, 0.06), (0.007, 0.011), (0.7, 1.2)),
+        Strokes(12, (-0.5, 0.5), (0.05, 0.50), (0.4, 1.1), (0.04, 0.10), (0.006, 0.011), (0.4, 0.9), turns=True),
+        Strokes(8, (-0.5, 0.5), (0.05, 0.11), (0, 0.2, 0), (0.03, 0.07), (0.006, 0.010), (0.5, 1.0)),
+    ),
+    "skirt": (Strokes(26, (-0.5, 0.5), (0.106, 0.636), (UP, 0.06, 0), (0.12, 0.30), (0.012, 0.030), (0.3, 0.9)),),
+    "leg": (  # the outer side in the middle, the front at +-width/4
+        # from the crotch, behind and beside the knee, over the shoe, down the leg
+        Strokes(9, (0.25, 0.45), (0.70, 0.88), (0.2, 0.7), (0.04, 0.09), (0.008, 0.013), (0.4, 0.9), either=True),
+        Strokes(12, (-0.5, 0.5), (0.50, 0.06, 0), (0, 0.4, 0), (0.04, 0.08), (0.007, 0.012), (0.4, 0.9)),
+        Strokes(14, (-0.5, 0.5), (0.06, 0.07, 1), (0, 0.22, 0), (0.04, 0.08), (0.007, 0.011), (0.4, 1.0)),
+        Strokes(12, (-0.5, 0.5), (0.15, 0.90), (UP, 0.35, 0), (0.07, 0.20), (0.010, 0.016), (0.2, 0.6)),
+    ),
+}
+
+
 def _hang(
     x: np.ndarray, z: np.ndarray, size_m: tuple[float, float], random: np.random.Generator, part: str, kind: str
 ) -> np.ndarray:
     """The folds of hanging cloth: where it is pulled, pressed together, and where it swings free."""
     out = np.zeros((z.shape[0], x.shape[1]), np.float32)
     height, width = size_m
-    u = random.uniform
-    broad = 1.9 if kind == "jacket" else 1.3
+    broad = 1.9 if kind == "jacket" else 1.7 if part == "trunk" else 1.3
 
-    def add(at: tuple[float, float], angle: float, long: float, wide: float, strength: float) -> None:
-        _add(out, x, z, at, angle, 1.4 * long, wide * broad, random.normal(0, 0.8 * wide), 1.1 * strength)
+    def draw(spread: Spread) -> float:
+        if len(spread) == 2:
+            return random.uniform(*spread)
+        mean, deviation, above = spread
+        more = random.normal(0, deviation)
+        return mean + (abs(more) if above else more)
 
-    if part == "trunk":
-        for side in (-1, 1):
-            armpit = side * 0.24 * width
-            for _ in range(7):  # pulled from the armpits
-                add(
-                    (armpit * u(0.5, 1.0), height * u(0.52, 0.8)),
-                    side * u(0.5, 1.1),
-                    u(0.05, 0.12),
-                    u(0.008, 0.014),
-                    u(0.4, 0.9),
-                )
-            for _ in range(7):  # pressed together at the waist
-                add(
-                    (side * width * u(0.12, 0.34), height * u(0.12, 0.4)),
-                    side * u(-0.5, 0.3),
-                    u(0.04, 0.10),
-                    u(0.008, 0.015),
-                    u(0.4, 0.9),
-                )
-            for _ in range(6):  # the back
-                add(
-                    (side * width * u(0.34, 0.5), height * u(0.1, 0.75)),
-                    side * u(-0.9, 0.5),
-                    u(0.05, 0.12),
-                    u(0.01, 0.018),
-                    u(0.3, 0.8),
-                )
-        for _ in range(8):  # hangs free
-            add(
-                (width * u(-0.2, 0.2), height * u(0.1, 0.55)),
-                np.pi / 2 + random.normal(0, 0.4),
-                u(0.06, 0.16),
-                u(0.010, 0.018),
-                u(0.25, 0.6),
-            )
-    elif part == "sleeve":
-        for _ in range(9):  # the bend of the elbow
-            add(
-                (width * u(-0.45, 0.45), 0.25 + random.normal(0, 0.05)),
-                random.normal(0, 0.45),
-                u(0.03, 0.07),
-                u(0.006, 0.011),
-                u(0.5, 1.0),
-            )
-        for _ in range(12):  # twisted down the arm
-            add(
-                (width * u(-0.5, 0.5), height * u(0.1, 0.9)),
-                random.choice([-1, 1]) * u(0.4, 1.1),
-                u(0.04, 0.10),
-                u(0.006, 0.011),
-                u(0.3, 0.8),
-            )
-        for _ in range(7):  # gathers above the cuff
-            add(
-                (width * u(-0.5, 0.5), 0.05 + u(0, 0.06)),
-                random.normal(0, 0.2),
-                u(0.03, 0.07),
-                u(0.006, 0.010),
-                u(0.4, 0.9),
-            )
-    elif kind == "skirt":
-        for _ in range(26):
-            add(
-                (width * u(-0.5, 0.5), height * u(0.1, 0.6)),
-                np.pi / 2 + random.normal(0, 0.06),
-                u(0.12, 0.3),
-                u(0.012, 0.03),
-                u(0.3, 0.9),
-            )
-    else:  # a leg; the outer side in the middle, the front at +-width/4
-        for _ in range(9):  # from the crotch
-            add(
-                (random.choice([-1, 1]) * width * u(0.25, 0.45), u(0.70, 0.88)),
-                random.choice([-1, 1]) * u(0.2, 0.7),
-                u(0.04, 0.09),
-                u(0.008, 0.013),
-                u(0.4, 0.9),
-            )
-        for _ in range(12):  # behind and beside the knee
-            add(
-                (width * u(-0.5, 0.5), 0.50 + random.normal(0, 0.06)),
-                random.normal(0, 0.4),
-                u(0.04, 0.08),
-                u(0.007, 0.012),
-                u(0.4, 0.9),
-            )
-        for _ in range(14):  # over the shoe
-            add(
-                (width * u(-0.5, 0.5), 0.06 + abs(random.normal(0, 0.07))),
-                random.normal(0, 0.22),
-                u(0.04, 0.08),
-                u(0.007, 0.011),
-                u(0.4, 1.0),
-            )
-        for _ in range(12):  # down the leg
-            add(
-                (width * u(-0.5, 0.5), u(0.15, 0.9)),
-                np.pi / 2 + random.normal(0, 0.35),
-                u(0.07, 0.2),
-                u(0.010, 0.016),
-                u(0.2, 0.6),
-            )
+    def either(yes: bool) -> int:
+        return random.choice([-1, 1]) if yes else 1
+
+    def add(strokes: Strokes, side: int) -> None:
+        for _ in range(strokes.count):
+            at_x = side * either(strokes.either) * width * draw(strokes.x)
+            at_z = draw(strokes.z) * (height if part == "trunk" else 1.0)
+            angle = side * either(strokes.either or strokes.turns) * draw(strokes.angle)
+            long, wide, strength = draw(strokes.long), broad * draw(strokes.wide), draw(strokes.strength)
+            bend = random.normal(0, 0.8 * wide / broad)
+            _add(out, x, z, (at_x, at_z), angle, 1.4 * long, wide, bend, 1.1 * strength)
+
+    for side in (-1, 1):
+        for strokes in SIDED.get(part, ()):
+            add(strokes, side)
+    for strokes in ANYWHERE["skirt" if kind == "skirt" and part == "leg" else part]:
+        add(strokes, 1)
     return np.tanh(gaussian_filter(out, 0.5, mode=("nearest", "wrap")))

@@ -29,6 +29,7 @@ class Garment:
         fall: how far cloth falls in below what it hangs from, metres per metre: 0 hangs straight, 1 is tight.
         leg_m: least radius of the trouser legs at the hem.
         flare_m: how much wider a skirt gets downwards.
+        shoulder_m: how far its shoulders fill up to a straight line at most.
         soft: rounds of smoothing.
         cinch: hem and cuffs are ribbed and lie close.
         collar: none, rib, stand, leaf, hood, lapel. roughness: of the cloth.
@@ -47,6 +48,7 @@ class Garment:
     fall: float = 0.25
     leg_m: float = 0.0
     flare_m: float = 0.0
+    shoulder_m: float = 0.012
     soft: int = 2
     cinch: bool = False
     collar: str = "none"
@@ -98,6 +100,7 @@ OUTERS = {
         ease_m=0.014,
         fall=0.10,
         soft=5,
+        shoulder_m=0.018,
         collar="stand",
         roughness=0.6,
         folds="jacket",
@@ -140,7 +143,7 @@ OUTERS = {
         folds="knit",
     ),
     "blazer": Garment(
-        0.80,
+        0.83,
         neck_m=1.45,
         sleeve_m=0.502,
         open_m=(0.055, 0.035),
@@ -148,6 +151,7 @@ OUTERS = {
         ease_m=0.010,
         fall=0.16,
         soft=5,
+        shoulder_m=0.018,
         collar="lapel",
         roughness=0.8,
         folds="jacket",
@@ -161,6 +165,7 @@ OUTERS = {
         ease_m=0.012,
         fall=0.10,
         soft=4,
+        shoulder_m=0.018,
         collar="leaf",
         folds="jacket",
     ),
@@ -173,6 +178,7 @@ OUTERS = {
         ease_m=0.008,
         fall=0.14,
         soft=4,
+        shoulder_m=0.018,
         collar="lapel",
         roughness=0.35,
         folds="jacket",
@@ -227,6 +233,7 @@ OUTERS = {
         fall=0.12,
         soft=7,
         flare_m=0.05,
+        shoulder_m=0.018,
         collar="lapel",
         folds="jacket",
     ),
@@ -241,6 +248,7 @@ OUTERS = {
         fall=0.12,
         soft=6,
         flare_m=0.05,
+        shoulder_m=0.018,
         collar="lapel",
         folds="jacket",
     ),
@@ -305,10 +313,20 @@ def region(garment: Garment, p: Places) -> np.ndarray:
     if garment.sleeve_m is None:
         return np.where(arms, -1.0, inside)
     sleeve = garment.sleeve_m - p.arm_m
-    if garment.sleeve_m < 0:  # an armhole
-        across = np.interp(p.at[:, 2], [1.20, 1.27, 1.33, 1.45], [0.205, 0.178, 0.158, 0.162]) + garment.sleeve_m
+    if garment.sleeve_m < 0:
+        across = _armhole_m(p.at[:, 2]) + garment.sleeve_m
         return np.minimum(np.minimum(inside, across - np.abs(p.at[:, 0])), 0.15 * (0.5 - p.on_arm))
     return np.where(arms, sleeve, inside)
+
+
+def _armhole_m(z: np.ndarray) -> np.ndarray:
+    """How far aside armholes are at heights (N,)."""
+    return np.interp(z, [1.20, 1.27, 1.33, 1.45], [0.205, 0.178, 0.158, 0.162])
+
+
+def armhole(p: Places) -> np.ndarray:
+    """Metres outside the seam between trunk and sleeve (N,)."""
+    return np.minimum(np.abs(p.at[:, 0]) - _armhole_m(p.at[:, 2]) - 0.008, 0.3 * (p.on_arm - 0.15))
 
 
 def leg_height(at: np.ndarray) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Skin, face and eyes (numpy): the body that garments leave to be seen, and a painted tile for the head."""
 
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -11,7 +12,7 @@ from synth.person.basemesh import base_mesh
 from synth.person.colours import hex_colour, linear
 from synth.person.garments import Garment
 from synth.person.parts import SKIN, Part, tinted
-from synth.person.pieces import Piece, Places, cut, drop_slivers, places, whole
+from synth.person.pieces import Piece, Places, cut, drop_slivers, places, template, whole
 from synth.person.shoes import Shoe
 from synth.person.surface import MARGIN_M, covered
 from synth.person.textures import GUTTER, TILES, Canvas, tile_uv
@@ -66,7 +67,7 @@ def face_places() -> np.ndarray:
     return zoom(found, (2, 2, 1), order=1, mode="nearest", grid_mode=True).astype(np.float32)
 
 
-def _bump(value: np.ndarray, centre: float, wide: float, power: int = 2) -> np.ndarray:
+def _bump(value: np.ndarray, centre: np.ndarray | float, wide: np.ndarray | float, power: int = 2) -> np.ndarray:
     return np.exp(-(np.abs((value - centre) / wide) ** power))
 
 
@@ -91,9 +92,11 @@ def paint_face(look: dict, hairline: np.ndarray | None) -> Canvas:
     lay(front * _bump(z, 1.555, 0.022) * _bump(x, 0.042, 0.018), skin * [0.98, 0.80, 0.78], 0.35 + 0.3 * face["flush"])
     lay(front * _bump(z, 1.553, 0.012) * _bump(x, 0.0, 0.012), skin * [0.98, 0.85, 0.83], 0.4)
     lay(front * _bump(z, 1.595, 0.020) * _bump(x, EYE[0], 0.022), skin * [0.80, 0.70, 0.68], 0.35 + 0.3 * face["shade"])
-    lips = front * _bump(z - 0.004 * (x < 0.006), 1.5265, 0.0095, 4) * _bump(x, 0, 0.0235, 4)
-    lay(lips, np.array([0.42, 0.10, 0.10]) * 0.35 + skin * [0.62, 0.40, 0.40], 0.55 + 0.45 * face["lips"])
-    lay(front * _bump(z, 1.5268, 0.0012) * _bump(x, 0, 0.022, 4), skin * [0.25, 0.15, 0.14], 0.75)
+    between = 1.5240 - 0.0022 * (x / 0.026) ** 2
+    high = np.where(z > between, 0.0125 - 0.0018 * _bump(x, 0, 0.005), 0.0110)
+    lips = front * (x < 0.0275) * _bump(z, between, high * np.sqrt(np.clip(1 - (x / 0.0275) ** 2, 0.01, 1)), 4)
+    lay(lips, np.array([0.42, 0.10, 0.10]) * 0.3 + skin * [0.66, 0.42, 0.42], 0.40 + 0.55 * face["lips"])
+    lay(front * _bump(z, between, 0.0012) * _bump(x, 0, 0.024, 4), skin * [0.28, 0.16, 0.15], 0.7)
     eye = np.hypot((x - EYE[0]) / 0.0165, (z - EYE[1]) / 0.0085) - 1
     lay(front * np.exp(-((eye / 0.22) ** 2)) * (z > EYE[1] - 0.002), dark * 0.3 + 0.005, 0.85)
     lay(front * np.exp(-((eye / 0.2) ** 2)) * (z <= EYE[1] - 0.002), skin * 0.45, 0.4)
@@ -127,7 +130,7 @@ def beard_place(at: np.ndarray) -> np.ndarray:
     x, y, z = np.abs(at[..., 0]), at[..., 1], at[..., 2]
     jaw = np.clip((1.545 - z) / 0.006, 0, 1) * np.clip((-0.035 - y) / 0.01, 0, 1)
     jaw = jaw * np.clip((z - 1.462 - 0.55 * (y + 0.12)) / 0.01, 0, 1)
-    mouth = np.hypot(x / 0.027, (z - 1.527) / 0.012) < 1
+    mouth = np.hypot(x / 0.027, (z - 1.524) / 0.012) < 1
     upper = (np.abs(z - 1.5425) < 0.005) & (x < 0.027) & (y < -0.1)
     cheek = np.clip((z - 1.532 - 0.65 * (x - 0.02)) / -0.008, 0, 1)
     return np.where(mouth, 0.0, np.maximum(jaw * cheek, upper))
@@ -139,8 +142,10 @@ def _shown(worn: tuple[Garment, ...], shoe: Shoe | None, items: tuple[Asset, ...
     at, y, z = p.at, p.at[:, 1], p.at[:, 2]
     kept = 0.6 * MARGIN_M - covered([*worn], p)
     mouth = (np.abs(at[:, 0]) < 0.033) & (z > 1.495) & (z < 1.555) & (y > -0.11) & (y < -0.02)
-    kept = np.where(mouth, -1.0, kept)  # its inside
-    if shoe is not None and not shoe.open:
+    kept = np.where(mouth | _behind_eyes(at), -1.0, kept)  # what is inside
+    if shoe is not None and shoe.open:
+        kept = np.where(p.on_leg > 0.5, np.minimum(kept, z - 0.006), kept)  # not under the foot
+    elif shoe is not None:
         line = np.where(y < -0.075, 0.10, 0.055) if not shoe.low else np.where(y < -0.10, 0.055, 0.030)
         top = line if shoe.shaft_m is None else np.full(len(z), shoe.shaft_m - 0.03)
         kept = np.minimum(kept, np.where(p.on_leg > 0.5, z - top, 1.0))
@@ -150,12 +155,29 @@ def _shown(worn: tuple[Garment, ...], shoe: Shoe | None, items: tuple[Asset, ...
     return drop_slivers(cut(faces, kept), at)
 
 
+def _behind_eyes(at: np.ndarray) -> np.ndarray:
+    """Which template positions (N, 3) are inside an eyeball."""
+    inside = np.zeros(len(at), bool)
+    for side in "lr":
+        eye = whole(f"helper-{side}-eye").of(template()[0])
+        middle = (eye.min(0) + eye.max(0)) / 2
+        inside |= np.linalg.norm(at - middle, axis=1) < np.ptp(eye[:, 2]) / 2 - 0.0012
+    return inside
+
+
 def skin_part(
-    look: dict, body: np.ndarray, worn: tuple[Garment, ...], shoe: Shoe | None, items: tuple[Asset, ...] = ()
+    look: dict,
+    body: np.ndarray,
+    worn: tuple[Garment, ...],
+    shoe: Shoe | None,
+    items: tuple[Asset, ...] = (),
+    hidden: np.ndarray | None = None,
 ) -> Part:
-    """The skin that is not well under a garment, nor hidden by an item of an asset pack."""
+    """The skin that is not well under a garment, nor hidden by an item of an asset pack or, `hidden` (M,), by hair."""
     p, base = places("body"), whole("body")
     piece = _shown(worn, shoe, items)
+    if hidden is not None:
+        piece = replace(piece, faces=piece.faces[~(piece.of(hidden.astype(float)) > 0.5)[piece.faces].all(1)])
     at = piece.of(p.at)
     part = tinted(piece.of(base.of(body)), piece.of(base.of(base_mesh().weights)), piece.faces, np.ones(3), 0.5, SKIN)
     colour = np.tile(tone(look), (len(at), 1))
@@ -175,6 +197,8 @@ def eyes(look: dict, body: np.ndarray) -> list[Part]:
     for side in "lr":
         piece = whole(f"helper-{side}-eye")
         vertices = piece.of(body)
+        y = vertices[piece.faces, 1].mean(1)
+        piece = replace(piece, faces=piece.faces[y < y.min() + 0.012])  # the front of it
         part = tinted(vertices, piece.of(base_mesh().weights), piece.faces, np.array([0.80, 0.78, 0.76]), 0.15, SKIN)
         middle, front = vertices.mean(0), vertices[:, 1].min()
         away = np.linalg.norm((vertices - middle)[:, [0, 2]], axis=1)

@@ -22,7 +22,7 @@ from synth.person.pieces import (
 )
 from synth.person.textures import tile_uv
 
-HAIR_UNDER_HAT_M = 0.008
+HAIR_UNDER_HAT_M = 0.005
 SCALP_M = 1.40  # hair and hats are cut from what is above
 
 
@@ -45,13 +45,13 @@ class Hat:
 
 
 HATS = {
-    "cap": Hat((0.42, -0.22), 0.013, brim_m=0.072, crown_m=0.010),
-    "beanie": Hat((0.24, -0.30), 0.016, fold_m=0.055, crown_m=0.012, soft=8),
+    "cap": Hat((0.42, -0.22), 0.010, brim_m=0.072, crown_m=0.010),
+    "beanie": Hat((0.24, -0.30), 0.009, fold_m=0.055, crown_m=0.012, soft=6),
     "bucket hat": Hat((0.36, -0.12), 0.016, brim_m=0.055, round_brim=True, crown_m=0.006),
     "hat": Hat((0.40, -0.12), 0.016, brim_m=0.062, round_brim=True, crown_m=0.030),
     "sun hat": Hat((0.40, -0.14), 0.018, brim_m=0.115, round_brim=True, crown_m=0.010),
-    "headscarf": Hat((0.0, 0.0), 0.014, hides="all", soft=10),
-    "hood": Hat((0.0, 0.0), 0.028, hides="all", soft=14),
+    "headscarf": Hat((0.0, 0.0), 0.012, hides="all", soft=11),
+    "hood": Hat((0.0, 0.0), 0.018, hides="all", soft=14),
 }
 
 
@@ -87,7 +87,7 @@ def hat_parts(hat: Hat, look: dict, head: np.ndarray, at: np.ndarray) -> list[Pa
     colour = hex_colour(look["colour"])
     inside = hat_inside(hat, at)
     if hat.hides == "all":
-        inside = np.minimum(inside, at[:, 2] - 1.425)
+        inside = np.minimum(inside, at[:, 2] - np.maximum(1.425, 1.437 + 0.55 * (at[:, 1] + 0.005)))  # above neck lines
     patch = drop_slivers(cut(piece.faces, inside), at)
     rest, where = patch.of(head), patch.of(at)
     mean, border = neighbours(patch.faces, len(rest))
@@ -96,8 +96,10 @@ def hat_parts(hat: Hat, look: dict, head: np.ndarray, at: np.ndarray) -> list[Pa
         skull = np.where(border[:, None], skull, mean @ skull)
     out = normals(skull, patch.faces)
     grow = ((rest - skull) * out).sum(1).clip(0)
-    for _ in range(4):
+    for _ in range(8):
         grow = np.maximum(grow, mean @ grow)
+    for _ in range(6):
+        grow = mean @ grow
     _, back, up = units(where)
     off = hat.off_m + grow * (1 if hat.hides == "all" else 0.6)
     moved = skull + out * off[:, None] + np.array([0, 0, 1]) * (hat.crown_m * np.clip((up - 0.3) / 0.5, 0, 1))[:, None]
@@ -108,8 +110,11 @@ def hat_parts(hat: Hat, look: dict, head: np.ndarray, at: np.ndarray) -> list[Pa
         )
     for _ in range(hat.soft):
         moved = 0.5 * moved + 0.5 * (mean @ moved)
-    off = HAIR_UNDER_HAT_M + 0.004 - ((moved - rest) * out).sum(1)
-    moved += out * np.maximum(off, 0)[:, None]
+    off = HAIR_UNDER_HAT_M + 0.003 - ((moved - rest) * out).sum(1)
+    off = np.maximum(off, 0)
+    for _ in range(4 if hat.hides == "all" else 0):
+        off = np.maximum(off, mean @ off)
+    moved += out * off[:, None]
     uv = _hat_uv(where, patch.faces)
     weights = _hat_weights(where, hat)
     parts = [
@@ -123,13 +128,12 @@ def hat_parts(hat: Hat, look: dict, head: np.ndarray, at: np.ndarray) -> list[Pa
         level = level / (np.linalg.norm(level, axis=1, keepdims=True) + 1e-9)
         rings, shade = [edge, edge - 0.010 * level + [0, 0, 0.003]], [1.0, 0.3]
         if hat.fold_m:
-            grow_ = np.ones((len(loop), 1))
             rings = [
                 edge - 0.004 * level,
-                edge + 0.006 * level - [0, 0, 0.004],
-                edge + 0.009 * level + [0, 0, 0.5 * hat.fold_m],
-                edge + 0.004 * level * grow_ + [0, 0, hat.fold_m],
-                edge - 0.006 * level + [0, 0, hat.fold_m - 0.004],
+                edge + 0.004 * level - [0, 0, 0.003],
+                edge + 0.005 * level + [0, 0, 0.5 * hat.fold_m],
+                edge + 0.002 * level + [0, 0, hat.fold_m],
+                edge - 0.006 * level + [0, 0, hat.fold_m - 0.003],
             ]
             shade = [0.5, 0.95, 0.95, 0.95, 0.8]
         elif hat.brim_m:

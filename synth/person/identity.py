@@ -211,6 +211,7 @@ def _body(draw: Streams) -> dict:
         "shape": shape,
         "gait": vars(gait),
         "eyes": draw.pick("eyes", w.EYES),
+        "phone": {"colour": draw.pick("phone colour", w.PHONES)},
         "face": {
             "flush": float(random.uniform(0, 0.6)),
             "shade": float(random.uniform(0, 0.6)),
@@ -338,6 +339,12 @@ def _clothes(draw: Streams, wardrobe: Wardrobe, body: dict, pack: Pack) -> dict[
             "second": draw.colour("bag second", (0.7, w.MUTED), (0.3, w.BRIGHT)),
             "trim": draw.yes("bag trim", 0.4),
             "large": draw.yes("bag large", 0.5),
+        }
+    if bag not in ("handbag", "suitcase") and draw.yes("umbrella", wardrobe.umbrella):
+        clothes["umbrella"] = {
+            "colour": draw.colour("umbrella colour", (0.65, w.MUTED), (0.35, w.BRIGHT)),
+            "second": draw.colour("umbrella second", (0.5, w.MUTED), (0.5, w.BRIGHT)),
+            "trim": draw.yes("umbrella trim", 0.2),
         }
     if pack:
         clothes["assets"] = _items(draw, pack, body, clothes)

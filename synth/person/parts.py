@@ -18,8 +18,8 @@ class Part:
     Attributes:
         vertices: (N, 3) metres. weights: (N, B) of the bones. faces: (F, 3).
         uv: (F, 3, 2) corners in the atlas. colour: (N, 3) linear, multiplies the texture.
-        layer: outer garments have higher numbers. hangs: whether it hangs freely and is kept off the legs.
-        covered: (N,) whether an outer garment covers it.
+        layer: outer garments have higher numbers. covered: (N,) whether an outer garment covers it.
+        clearance_m: (N,) how far off the legs it is kept in every pose, 0 where it is not.
     """
 
     vertices: np.ndarray
@@ -29,8 +29,8 @@ class Part:
     colour: np.ndarray
     roughness: float
     layer: int
-    hangs: bool = False
     covered: np.ndarray | None = None
+    clearance_m: np.ndarray | None = None
 
 
 def tinted(

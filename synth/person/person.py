@@ -3,26 +3,29 @@
 `build(look)` takes the resolved look (see `identity`) and never samples; `pose(person, rotations)` takes 5-10 ms.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from synth.motion import Gait, joint_rotations
+from synth.motion import Gait, free_hand, joint_rotations, rotation
 from synth.person import details, shoes
 from synth.person.assets import Asset
 from synth.person.basemesh import base_mesh
 from synth.person.body import bone_transforms, joints, skin
 from synth.person.garments import BOTTOMS, OUTERS, TOPS, Garment
-from synth.person.hair import HAIR, hair_parts, hairline, paint_hair
+from synth.person.hair import hair_parts, paint_hair
+from synth.person.haircuts import HAIR, roots, under_hair
 from synth.person.head import eyes, face_places, paint_face, skin_part
 from synth.person.headwear import HATS
 from synth.person.outfits import asset_part, heights, paint_item, put_on, under, worn_items
-from synth.person.parts import Part
-from synth.person.props import BAGS, Carried, paint_bag, umbrella
+from synth.person.parts import HAIR as HAIR_LAYER
+from synth.person.parts import SKIN, Part
+from synth.person.props import BAGS, Load, aside, paint_bag, phone, pockets, umbrella
+from synth.person.reach import Goal, Point, carried_to, reach
 from synth.person.surface import Hull
 from synth.person.tailor import sew
-from synth.person.textures import LEG_M, SLEEVE_M, TRUNK_M, Atlas, canvas, crease, weave
+from synth.person.textures import LEG_M, SLEEVE_HIGH_M, SLEEVE_LOW_M, SLEEVE_M, TRUNK_M, Atlas, canvas, crease, weave
 from synth.person.tiers import OURS, Tiers
 from synth.randomness import rng
 
@@ -39,6 +42,10 @@ TABLES: dict[str, dict[str, Any]] = {
     "hat": HATS,
     "bag": BAGS,
 }
+ONSET = 0.15  # of a thigh, over which what hangs begins to be pushed off it
+THICK_HAIR_M = 0.03  # a phone is not held farther than this from an ear
+POCKETS = {"hoodie", *OUTERS} - {"work vest"}
+POCKETS |= {kind for kind, garment in BOTTOMS.items() if garment.skirt_m is None and kind != "leggings"}
 
 
 @dataclass(frozen=True)
@@ -51,8 +58,11 @@ class Person:
         atlas: (S, S, 4) uint8, sRGB and relief. heads: (B, 3) bone heads. marks: (17, 3) COCO keypoints unposed;
             mark_weights: (17, B).
         layer: (N,) 0 skin, garments from 1 outwards, hair and props above. covered: (N,) by an outer garment.
-        hanging: vertices of skirts and coat tails, kept off the legs; leg_radii: (2,) of thigh and calf.
-        plumb: (first, end, bone, on ground) of what hangs from a bone without turning with it.
+        clearance_m: (N,) how far off the legs what hangs is kept, else 0; leg_radii: (2,) of thigh and calf.
+        plumb: (first, end, bone, point, on ground) of what hangs from a bone's point without turning with it.
+        phone: (first, end, hand's side) of the phone, out of sight unless that hand is at the ear or reads.
+        goals: where hands go that hold something, reach into a pocket or for the ear, by name.
+        aside: how much farther out the left arm swings, past a bag at the hip, radians.
         drop_m: height of the foot's sole above the ground.
     """
 
@@ -68,9 +78,12 @@ class Person:
     mark_weights: np.ndarray
     layer: np.ndarray
     covered: np.ndarray
-    hanging: np.ndarray
+    clearance_m: np.ndarray
     leg_radii: np.ndarray
-    plumb: tuple[tuple[int, int, int, bool], ...]
+    plumb: tuple[tuple[int, int, str, Point, bool], ...]
+    phone: tuple[int, int, str]
+    goals: dict[str, Goal]
+    aside: float
     drop_m: float
 
 
@@ -101,35 +114,45 @@ def build(look: dict, tiers: Tiers = OURS) -> Person:
     body = tiers.body(look)
     known = {slot: record(slot, look) for slot in TABLES}
     items = worn_items(look, tiers.pack)
-    parts, carried, hull = _dressed(look, body, noise, items)
+    parts, hull = _dressed(look, body, noise, items)
     cloth = np.concatenate([hull.at, *(part.vertices for part in parts if part.layer)])
     own = {**look, "hair": {**look["hair"], "kind": "bald"}} if "hair" in items else look
     parts += hair_parts(own, body, cloth[cloth[:, 2] > hull.height(1.05)], noise)
     parts += [asset_part(items[kind], look, body) for kind in ("hair", "hat") if kind in items]
-    if known["bag"] is not None:
-        more, hung = known["bag"](look["bag"], hull)
-        parts, carried = parts + more, carried + hung
-    if look["umbrella"]:
-        carried += umbrella(look["umbrella"])
     drop_m = -items["shoes"].on(body)[:, 2].min() if "shoes" in items else shoes.drop_m(known["shoes"])
-    return _assemble(look, body, parts, carried, float(drop_m), _atlas(look, random, items))
+    return _assemble(look, body, parts, hull, float(drop_m), _atlas(look, random, items))
 
 
-def _dressed(
-    look: dict, body: np.ndarray, noise: np.ndarray, items: dict[str, Asset]
-) -> tuple[list[Part], list[Carried], Hull]:
-    garments = [] if "suit" in items else worn(look)
+def _load(look: dict, hull: Hull, parts: list[Part], marks: np.ndarray) -> Load:
+    """All that somebody in these parts carries; the phone is the last of its parts. Args: marks: (17, 3) keypoints."""
+    head = np.concatenate([part.vertices for part in parts if part.layer == SKIN or part.layer >= HAIR_LAYER])
+    loads = [record("bag", look)(look["bag"], hull)] if look["bag"] else []
+    if look["umbrella"]:
+        loads.append(umbrella(look["umbrella"], hull, float(head[:, 2].max())))
+    side = free_hand(_holds(look))
+    ear = marks[KEYPOINTS.index("left_ear" if side == "l" else "right_ear")]
+    near = np.hypot(*(head - ear)[:, 1:].T) < 0.03
+    out = np.clip((head[near, 0] * np.sign(ear[0])).max() - abs(ear[0]), 0, THICK_HAIR_M)
+    mine, goals = phone(look["phone"], hull, side, ear + [np.sign(ear[0]) * out, 0, 0])
+    return Load(
+        [part for load in loads for part in load.parts] + [mine],
+        [item for load in loads for item in load.carried],
+        pockets(hull) | goals | {name: goal for load in loads for name, goal in load.goals.items()},
+        next((load.box for load in loads if load.box is not None), None),
+    )
+
+
+def _dressed(look: dict, body: np.ndarray, noise: np.ndarray, items: dict[str, Asset]) -> tuple[list[Part], Hull]:
     shoe = None if "shoes" in items else record("shoes", look)
+    garments = [] if "suit" in items else [(slot, _in_shafts(garment, shoe)) for slot, garment in worn(look)]
     records = tuple(garment for _, garment in garments)
     hiding = tuple(items[kind] for kind in ("suit", "shoes") if kind in items)
-    parts = [skin_part(look, body, records, shoe, hiding), *eyes(look, body)]
+    hidden = under_hair("bald" if "hair" in items else look["hair"]["kind"], look["hat"] and look["hat"]["kind"])
+    parts = [skin_part(look, body, records, shoe, hiding, hidden), *eyes(look, body)]
     hull = Hull(body)
-    legs = hull.at
     for k, (slot, garment) in enumerate(garments):
         parts += sew(garment, hull, slot, k + 1, records[k + 1 :], noise)
-        if garment.hem_m < 0.2 and garment.leg_m < 0.07:  # shafts go over tight trousers
-            legs = hull.at
-    lowest = min((garment.hem_m for garment in records if garment.leg_m >= 0.07), default=9.0)
+    lowest = min((garment.hem_m for garment in records if garment.hem_m < 0.2), default=9.0)
     if "suit" in items:
         parts.append(asset_part(items["suit"], look, body))
         put_on(parts[-1], hull)
@@ -139,25 +162,34 @@ def _dressed(
         parts.append(under(asset_part(items["shoes"], look, body), items["shoes"], hem))
     else:
         shaft_top = float(hull.height(min(shoe.shaft_m or 0.0, lowest + 0.04))) if shoe.shaft_m else 0.0
-        parts += shoes.shoe_parts(look["shoes"], shoe, body, legs, shaft_top)
-    return parts, [], hull
+        parts += shoes.shoe_parts(look["shoes"], shoe, body, hull.at, shaft_top)
+    return parts, hull
 
 
-def _assemble(
-    look: dict, body: np.ndarray, parts: list[Part], carried: list[Carried], drop_m: float, atlas: np.ndarray
-) -> Person:
-    mesh = base_mesh()
-    every = parts + [item.part for item in carried]
-    starts = np.cumsum([0] + [len(part.vertices) for part in every])
-    hanging = [
-        np.arange(start, start + len(part.vertices)) for part, start in zip(every, starts, strict=False) if part.hangs
-    ]
+def _in_shafts(garment: Garment, shoe: shoes.Shoe | None) -> Garment:
+    """A garment, or narrow trousers as they are worn in boots: ending inside the shafts."""
+    if (
+        shoe is None
+        or shoe.shaft_m is None
+        or garment.hem_m > 0.2
+        or garment.leg_m > (0.07 if shoe.shaft_m > 0.3 else 0.06)
+    ):
+        return garment
+    return replace(garment, hem_m=shoe.shaft_m - 0.05, leg_m=0.0, cinch=True)
+
+
+def _assemble(look: dict, body: np.ndarray, parts: list[Part], hull: Hull, drop_m: float, atlas: np.ndarray) -> Person:
     marks, mark_weights = _keypoints(body)
+    load = _load(look, hull, parts, marks)
+    parts = parts + load.parts
+    every = parts + [item.part for item in load.carried]
+    starts = np.cumsum([0] + [len(part.vertices) for part in every])
     plumb = tuple(
-        (int(start), int(start + len(item.part.vertices)), mesh.bone(item.bone), item.on_ground)
-        for item, start in zip(carried, starts[len(parts) :], strict=False)
+        (int(start), int(start + len(item.part.vertices)), item.bone, item.at, item.on_ground)
+        for item, start in zip(load.carried, starts[len(parts) :], strict=False)
     )
     covered = [np.zeros(len(p.vertices), bool) if p.covered is None else p.covered for p in every]
+    clearance_m = [np.zeros(len(p.vertices)) if p.clearance_m is None else p.clearance_m for p in every]
     return Person(
         vertices=np.concatenate([p.vertices for p in every]),
         weights=np.concatenate([p.weights for p in every]).astype(np.float32),
@@ -171,53 +203,72 @@ def _assemble(
         mark_weights=mark_weights,
         layer=np.concatenate([np.full(len(p.vertices), p.layer) for p in every]),
         covered=np.concatenate(covered),
-        hanging=np.concatenate(hanging) if hanging else np.array([], int),
-        leg_radii=_leg_radii(body),
+        clearance_m=np.concatenate(clearance_m),
+        leg_radii=_leg_radii(hull),
         plumb=plumb,
+        phone=(int(starts[len(parts) - 1]), int(starts[len(parts)]), free_hand(_holds(look))),
+        goals=load.goals,
+        aside=0.0 if load.box is None else aside(hull, load.box, Gait(**look["gait"])),
         drop_m=drop_m,
     )
 
 
-def _leg_radii(body: np.ndarray) -> np.ndarray:
-    mesh, heads = base_mesh(), joints(body)
-    skin_ = body[: mesh.faces["body"].max() + 1]
-    hip, knee, ankle = (heads[mesh.bone(f"{bone}_l")] for bone in ("thigh", "calf", "foot"))
+def _leg_radii(hull: Hull) -> np.ndarray:
+    """Radii (2,) of thigh and calf with what is worn on them."""
+    mesh, at = base_mesh(), hull.at
+    hip, knee, ankle = (hull.heads[mesh.bone(f"{bone}_l")] for bone in ("thigh", "calf", "foot"))
     out = []
     for upper, lower in ((hip, knee), (knee, ankle)):
         middle = (upper + lower) / 2
-        near = skin_[
-            (np.abs(skin_[:, 2] - middle[2]) < 0.02) & (skin_[:, 0] > 0) & (np.abs(skin_[:, 0] - middle[0]) < 0.14)
-        ]
+        near = at[(np.abs(at[:, 2] - middle[2]) < 0.02) & (at[:, 0] > 0) & (np.abs(at[:, 0] - middle[0]) < 0.14)]
         out.append(np.percentile(np.linalg.norm((near - middle)[:, :2], axis=1), 90))
     return np.array(out)
 
 
+def _holds(look: dict) -> tuple[str, ...]:
+    """The kinds of what somebody carries."""
+    return tuple(kind for kind in (look["bag"] and look["bag"]["kind"], look["umbrella"] and "umbrella") if kind)
+
+
+def _has_pockets(look: dict) -> bool:
+    worn_ = {look[slot]["kind"] for slot in ("top", "outer", "bottom") if look[slot]}
+    return bool(worn_ & POCKETS)
+
+
 def stance(look: dict, action: str, phase: float) -> dict[str, np.ndarray]:
-    """The joint rotations of a person in an action, with their own gait and what they carry."""
-    holds = {"handbag": ("bag",), "suitcase": ("suitcase",)}.get(look["bag"]["kind"], ()) if look["bag"] else ()
-    return joint_rotations(Gait(**look["gait"]), phase, action, (*holds, *(("umbrella",) if look["umbrella"] else ())))
+    """The joint rotations of a person in an action, with their own gait and what they carry; who has no pockets lets
+    the hands swing.
+    """
+    if action == "pockets" and not _has_pockets(look):
+        action = "walk"
+    return joint_rotations(Gait(**look["gait"]), phase, action, _holds(look))
 
 
 def pose(person: Person, rotations: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Posed vertices (N, 3) and keypoints (17, 3), standing on z = 0 at the origin, looking along -y."""
-    transforms = bone_transforms(person.heads, rotations)
+    rotations = {**rotations, "upperarm_l": rotation(y=-person.aside) @ rotations["upperarm_l"]}
+    transforms = bone_transforms(person.heads, reach(person.heads, rotations, person.goals))
     vertices = skin(person.vertices, person.weights, transforms)
     marks = skin(person.marks, person.mark_weights, transforms)
     placed = np.einsum("bij,bj->bi", transforms[:, :, :3], person.heads) + transforms[:, :, 3]
-    if len(person.hanging):
-        vertices[person.hanging] = _off_the_legs(vertices[person.hanging], placed, person.leg_radii)
+    first, end, side = person.phone
+    if not {f"ear_{side}", f"read_{side}"} & {*rotations}:
+        vertices[first:end] = placed[0]  # inside the body
+    hanging = np.flatnonzero(person.clearance_m)
+    if len(hanging):
+        vertices[hanging] = _off_the_legs(vertices[hanging], placed, person.leg_radii, person.clearance_m[hanging])
     still = np.ones(len(vertices), bool)
-    for first, end, _, _ in person.plumb:
+    for first, end, *_ in person.plumb:
         still[first:end] = False
     ground = np.array([0.0, 0.0, vertices[still, 2].min()])
-    for first, end, bone, on_ground in person.plumb:
-        vertices[first:end] = person.vertices[first:end] + (
-            placed[bone] * [1, 1, 0] + ground if on_ground else placed[bone]
-        )
+    for first, end, bone, at, on_ground in person.plumb:
+        x, y, z = carried_to(transforms, bone, at)
+        own = person.vertices[first:end]
+        vertices[first:end] = own * [1, 1, z - ground[2]] + [x, y, ground[2]] if on_ground else own + [x, y, z]
     return vertices - ground, marks - ground
 
 
-def _off_the_legs(vertices: np.ndarray, placed: np.ndarray, radii: np.ndarray) -> np.ndarray:
+def _off_the_legs(vertices: np.ndarray, placed: np.ndarray, radii: np.ndarray, clearance_m: np.ndarray) -> np.ndarray:
     """Pushes hanging cloth (K, 3) sideways out of the legs."""
     mesh = base_mesh()
     out = vertices.copy()
@@ -227,7 +278,7 @@ def _off_the_legs(vertices: np.ndarray, placed: np.ndarray, radii: np.ndarray) -
             t = np.clip(((out - a) @ (b - a)) / ((b - a) @ (b - a)), 0, 1)
             away = (out - a - t[:, None] * (b - a))[:, :2]
             distance = np.linalg.norm(away, axis=1) + 1e-9
-            short = np.maximum(radius + 0.018 - distance, 0) * (t > 0.05)
+            short = np.maximum(radius + clearance_m - distance, 0) * np.clip(t / ONSET, 0, 1)
             out[:, :2] += away / distance[:, None] * short[:, None]
     return out
 
@@ -246,24 +297,27 @@ def _atlas(look: dict, random: np.random.Generator, items: dict[str, Asset]) -> 
             crease(c, garment.folds, "trunk", variant, TRUNK_M)
             atlas.put(slot, c)
             if garment.sleeve_m is not None and garment.sleeve_m > 0:
-                c = canvas(f"{slot} sleeve", SLEEVE_M, 0.5, 0.0)
+                c = canvas(f"{slot} sleeve", SLEEVE_M, SLEEVE_LOW_M, SLEEVE_HIGH_M)
                 weave(c, mine, random, SLEEVE_M, False)
                 details.sew_on_sleeve(c, mine, garment.sleeve_m, garment.cinch)
                 crease(c, garment.folds, "sleeve", variant, SLEEVE_M)
                 atlas.put(f"{slot} sleeve", c)
+        elif garment.skirt_m is not None:
+            c = canvas(slot, TRUNK_M, 0.0, 1.06)
+            weave(c, mine, random, TRUNK_M, False)
+            crease(c, garment.folds, "leg", variant, TRUNK_M)
+            atlas.put(slot, c)
         else:
             assert garment.waist_m is not None
-            width = TRUNK_M if garment.skirt_m is not None else LEG_M
-            c = canvas(slot, width, 0.0, 1.06)
-            weave(c, mine, random, width, False)
+            c = canvas(f"{slot} left", LEG_M, 0.0, 1.06)
+            weave(c, mine, random, LEG_M, False)
             details.sew_on_legs(c, mine, garment.waist_m, look["belt"])
-            crease(c, garment.folds, "leg", variant, width)
-            atlas.put(slot, c)
+            for k, side in enumerate(("left", "right")):
+                leg = replace(c, albedo=c.albedo.copy(), relief=c.relief.copy())
+                crease(leg, garment.folds, "leg", variant + 2 * k, LEG_M)
+                atlas.put(f"{slot} {side}", leg)
     hair = HAIR["crew"] if "hair" in items else record("hair", look)
-    line = None
-    if hair is not None:
-        line = np.clip((hairline(hair, face_places()) + 0.005) / 0.011, 0, 1)
-    atlas.put("face", paint_face(look, line))
+    atlas.put("face", paint_face(look, None if hair is None else roots(hair, face_places())))
     atlas.put("hair", paint_hair(hair, look["hair"]["variant"]))
     atlas.put("shoes", shoes.paint_shoes(look["shoes"], record("shoes", look)))
     if look["bag"]:

@@ -29,6 +29,10 @@ class Piece:
         """Values (M, ...) of the vertices that the rows are written in, carried over to the piece (N, ...)."""
         return self.rows @ values
 
+    def places(self, p: "Places") -> "Places":
+        """Places of the vertices that the rows are written in, carried over to the piece."""
+        return Places(*(self.of(values) for values in (p.at, p.arm_m, p.on_arm, p.on_leg)))
+
 
 @dataclass(frozen=True)
 class Places:
@@ -144,15 +148,15 @@ def refine(piece: Piece) -> Piece:
     return Piece(rows, faces)
 
 
-def cut(faces: np.ndarray, values: np.ndarray) -> Piece:
+def cut(faces: np.ndarray, values: np.ndarray, both: bool = False) -> Piece:
     """The part of a surface where `values` are positive, clipped exactly at zero, in terms of its vertices.
 
     Args:
-        faces: (F, 3). values: (M,) of the vertices.
+        faces: (F, 3). values: (M,) of the vertices. both: keeps the rest too: edges run along zero, nothing goes.
     """
     inside = values > 0
     count = inside[faces].sum(1)
-    kept, edges = [faces[count == 3]], []
+    kept, edges = [faces[(count == 3) | (both & (count == 0))]], []
     start = len(values)
 
     def crossing(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -164,7 +168,8 @@ def cut(faces: np.ndarray, values: np.ndarray) -> Piece:
         odd = np.argmax(inside[some] == (lonely == 1), axis=1)
         a, b, c = (some[np.arange(len(some)), (odd + k) % 3] for k in range(3))
         ab, ac = crossing(a, b), crossing(a, c)
-        kept += [np.stack([a, ab, ac], 1)] if lonely == 1 else [np.stack([ab, b, c], 1), np.stack([ab, c, ac], 1)]
+        tip, base = np.stack([a, ab, ac], 1), np.concatenate([np.stack([ab, b, c], 1), np.stack([ab, c, ac], 1)])
+        kept += [tip, base] if both else [tip if lonely == 1 else base]
     pairs, same = np.unique(np.concatenate(edges), axis=0, return_inverse=True)
     share = values[pairs[:, 0]] / (values[pairs[:, 0]] - values[pairs[:, 1]] + 1e-30)
     new = np.concatenate(kept)

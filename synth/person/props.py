@@ -1,30 +1,65 @@
-"""What people carry (numpy): straps lie on the clothes, bags hang plumb from the hand or shoulder.
+"""What people carry (numpy): straps lie on the clothes, bags hang plumb from a hand that closes round their handle, a
+phone lies in the hand that holds it.
 
 To add a bag, add a function to BAGS.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
+from scipy import sparse
+from scipy.interpolate import CubicSpline
+from scipy.spatial import cKDTree
 
+from synth.motion import ACROSS, BACK, INWARD, Gait, joint_rotations, unit
 from synth.person.basemesh import base_mesh
+from synth.person.body import bone_transforms
 from synth.person.colours import hex_colour, linear
 from synth.person.parts import Part, rigid, strip_faces, tinted, tube
-from synth.person.pieces import border_loops, cut, drop_slivers, places
-from synth.person.surface import GROUP, ROUNDS, Hull, cloth_weights
+from synth.person.pieces import places, whole
+from synth.person.reach import Goal, Point, point
+from synth.person.surface import GROUP, ROUNDS, Hull, charts, cloth_weights, even_normals
 from synth.person.textures import Canvas, canvas, tile_uv
+
+FINGER_M = 0.009  # half as thick as a finger
+PHONE_M = (0.073, 0.150, 0.009)
+IN_HAND = 0.95  # how far a phone's length is turned from the fingers towards the thumb, radians
+Path = tuple[Point, ...]
+POCKET_M, POCKET_ANGLE, IN_POCKET_M = 0.87, 1.05, 0.05  # knuckles: height on the template, from the front, under cloth
+DARK = np.array([0.1, 0.1, 0.1])
 
 
 @dataclass
 class Carried:
-    """A part that does not follow the body's turns. Attributes: bone from which it hangs plumb; on_ground: its heights
-    count from the ground. Its vertices are relative to the bone's head.
+    """A part that does not follow the body's turns.
+
+    Attributes:
+        bone, at: a point of the unposed body from which it hangs plumb; its vertices are relative to it.
+        on_ground: its heights are shares of that point's height above the ground.
     """
 
     part: Part
     bone: str
+    at: Point
     on_ground: bool = False
+
+
+@dataclass
+class Load:
+    """A thing that is carried.
+
+    Attributes:
+        parts: that follow the body. carried: that hang. goals: where hands go for it.
+        box: (2, 3) opposite corners of a bag at the left hip, off which the arm swings.
+    """
+
+    parts: list[Part] = field(default_factory=list)
+    carried: list[Carried] = field(default_factory=list)
+    goals: dict[str, Goal] = field(default_factory=dict)
+    box: np.ndarray | None = None
 
 
 def _soft_box(
@@ -38,7 +73,7 @@ def _soft_box(
 
     a, b = np.meshgrid(theta, phi, indexing="ij")
     points = np.stack([puff(np.sin(a)) * puff(np.sin(b)), -puff(np.sin(a)) * puff(np.cos(b)), puff(np.cos(a))], -1)
-    faces = strip_faces(rows, columns, True)
+    faces = strip_faces(rows, columns, True)[:, ::-1]
     corner = np.stack(
         [np.tile(np.arange(columns) / columns, rows), np.repeat(1 - np.arange(rows) / (rows - 1), columns)], 1
     )[faces]
@@ -69,21 +104,78 @@ def _box_part(
     return part
 
 
-def _strap(hull: Hull, field: np.ndarray, colour: np.ndarray, thick_m: float = 0.006) -> list[Part]:
-    """A band that lies on whatever is worn. Args: field: (M,) metres inside it."""
+@lru_cache(maxsize=16)
+def _band(path: Path, half_m: float, narrow: float) -> tuple[np.ndarray, sparse.csr_matrix]:
+    """A band along a path near the template's trunk: (K, 5, 3) places on it across the band, and for each of them the
+    surface's vertices next to it, as rows (5 K, M) that sum to 1. Args: narrow: share of the width at its end.
+    """
     p = places(GROUP, ROUNDS)
-    piece = drop_slivers(cut(hull.faces, field), p.at)
-    if not len(piece.faces):
-        return []
-    out, weights = piece.of(hull.normals), piece.of(cloth_weights())
-    top = piece.of(hull.at) + thick_m * out
-    part = tinted(top, weights, piece.faces, colour, 0.7)
-    parts = [part]
-    for loop in border_loops(piece.faces):
-        edge = top[loop]
-        side = np.concatenate([edge, edge - (thick_m + 0.002) * out[loop]])
-        parts.append(tinted(side, np.tile(weights[loop], (2, 1)), strip_faces(2, len(loop), True), colour * 0.85, 0.7))
-    return parts
+    out = even_normals(p.at, whole(GROUP, ROUNDS).faces)
+    trunk = np.flatnonzero(p.on_arm < 0.5)
+    tree = cKDTree(p.at[trunk])
+
+    def near(points: np.ndarray) -> sparse.csr_matrix:
+        far, which = tree.query(points, 6)
+        share = 1 / (far + 0.003) ** 2
+        rows = np.repeat(np.arange(len(points)), 6)
+        share /= share.sum(1, keepdims=True)
+        return sparse.csr_matrix((share.ravel(), (rows, trunk[which.ravel()])), shape=(len(points), len(p.at)))
+
+    def on_surface(points: np.ndarray) -> np.ndarray:
+        for _ in range(4):
+            rows = near(points)
+            normal = rows @ out
+            points = points - ((points - rows @ p.at) * normal).sum(1, keepdims=True) * normal
+        return points
+
+    knots = np.array(path)
+    t = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(knots, axis=0), axis=1))])
+    share = np.linspace(0, 1, int(t[-1] / 0.02) + 2)
+    middle = on_surface(CubicSpline(t, knots)(share * t[-1]))
+    half = half_m * np.interp(share, [0.8, 1.0], [1.0, narrow])[:, None, None]
+    across = np.cross(np.gradient(middle, axis=0), near(middle) @ out)
+    across /= np.linalg.norm(across, axis=1, keepdims=True)
+    grid = middle[:, None] + half * np.array([-1, -0.6, 0, 0.6, 1])[:, None] * across[:, None]
+    flat = on_surface(grid.reshape(-1, 3))
+    return flat.reshape(-1, 5, 3), near(flat)
+
+
+def _strap(
+    hull: Hull,
+    path: Path,
+    half_m: float,
+    thick_m: tuple[float, float],
+    colour: np.ndarray,
+    narrow: float = 1.0,
+    to: np.ndarray | None = None,
+) -> Part:
+    """A band with round edges that lies on whatever is worn.
+
+    Args:
+        path: along it, on the template. thick_m: of its two ends. narrow: share of its width at its end.
+        to: (3,) where the second half leaves the clothes for, on the back.
+    """
+    mean, rows = _band(path, half_m, narrow)
+    count = len(mean)
+    on = mean + (rows @ (hull.at - places(GROUP, ROUNDS).at)).reshape(count, 5, 3)
+    out = (rows @ hull.normals).reshape(count, 5, 3)
+    weights = (rows @ cloth_weights()).reshape(count, 5, -1)
+    if to is not None:
+        off = np.clip(np.linspace(-1, 1, count), 0, 1)[:, None, None]
+        on += off * (to - on[-1, 2])
+        weights = weights * (1 - off) + off * (np.arange(weights.shape[2]) == base_mesh().bone("spine_03"))
+    thick = np.linspace(*thick_m, count)[:, None, None]
+    top = on + thick * np.array([0.5, 0.92, 1.0, 0.92, 0.5])[:, None] * out
+    under = on[:, [0, 4]] - 0.003 * out[:, [0, 4]]
+    vertices = np.concatenate([under[:, :1], top, under[:, 1:]], 1)
+    shade = np.array([0.7, 0.7, 1.0, 1.0, 1.0, 0.7, 0.7])
+    return tinted(
+        vertices.reshape(-1, 3),
+        weights[:, [0, 0, 1, 2, 3, 4, 4]].reshape(count * 7, -1),
+        strip_faces(count, 7, False),
+        np.tile(shade[:, None] * colour, (count, 1)),
+        0.7,
+    )
 
 
 def _back_of(hull: Hull, low: float, high: float) -> float:
@@ -91,18 +183,48 @@ def _back_of(hull: Hull, low: float, high: float) -> float:
     return float(hull.at[near, 1].max())
 
 
-def _backpack(look: dict, hull: Hull) -> tuple[list[Part], list[Carried]]:
-    p = places(GROUP, ROUNDS)
-    x, y, z = np.abs(p.at[:, 0]), p.at[:, 1], p.at[:, 2]
-    line = np.interp(z, [1.15, 1.25, 1.36, 1.44], [0.15, 0.125, 0.095, 0.085])
-    field = np.minimum(0.021 - np.abs(x - line), np.where(y < 0.015, z - 1.16, z - 1.30))
+# From the top of the pack over the left shoulder down the chest, and from there under the arm to the pack's foot
+SHOULDER_STRAP: Path = (
+    (0.095, 0.10, 1.31),
+    (0.088, 0.06, 1.41),
+    (0.088, 0.0, 1.44),
+    (0.092, -0.06, 1.40),
+    (0.105, -0.11, 1.30),
+    (0.13, -0.10, 1.20),
+    (0.145, -0.08, 1.15),
+)
+LOWER_STRAP: Path = ((0.145, -0.08, 1.16), (0.16, -0.03, 1.125), (0.155, 0.03, 1.09), (0.12, 0.08, 1.05))
+# From the bag at the left hip up the chest over the right shoulder and down the back
+CROSS_STRAP: Path = (
+    (0.17, -0.03, 0.92),
+    (0.12, -0.11, 1.02),
+    (0.05, -0.13, 1.15),
+    (-0.03, -0.12, 1.28),
+    (-0.085, -0.06, 1.40),
+    (-0.105, 0.0, 1.44),
+    (-0.09, 0.06, 1.41),
+    (-0.03, 0.11, 1.30),
+    (0.05, 0.08, 1.13),
+    (0.12, 0.08, 1.02),
+    (0.17, 0.02, 0.92),
+)
+
+
+def _on_right(path: Path) -> Path:
+    return tuple((-x, y, z) for x, y, z in path)
+
+
+def _backpack(look: dict, hull: Hull) -> Load:
     colour, second = hex_colour(look["colour"]), hex_colour(look["second"])
-    parts = _strap(hull, np.where(p.on_arm > 0.6, -1.0, field), colour * 0.75)
     top = float(hull.height(1.415))
     tall, wide, deep = (0.44, 0.29, 0.15) if look["large"] else (0.38, 0.26, 0.12)
     back = _back_of(hull, top - tall, top - 0.02)
     middle = np.array([0, back + deep / 2 - 0.01, top - tall / 2])
-    parts.append(_box_part((wide, deep, tall), middle, "spine_03", np.array([1.0, 1.0, 1.0]), 0.42))
+    parts = [_box_part((wide, deep, tall), middle, "spine_03", np.array([1.0, 1.0, 1.0]), 0.42)]
+    for side, mirrored in ((1, tuple), (-1, _on_right)):
+        foot = middle + np.array([side * (wide / 2 - 0.025), 0.02 - deep / 2, 0.05 - tall / 2])
+        parts.append(_strap(hull, mirrored(SHOULDER_STRAP), 0.028, (0.016, 0.010), colour * 0.75, 0.5))
+        parts.append(_strap(hull, mirrored(LOWER_STRAP), 0.011, (0.004, 0.004), colour * 0.5, to=foot))
     pocket = middle + [0, deep / 2 - 0.005, -0.09]
     parts.append(_box_part((wide * 0.78, 0.06, tall * 0.40), pocket, "spine_03", second, 0.4, tile=False))
     t = np.linspace(0, np.pi, 9)
@@ -110,25 +232,21 @@ def _backpack(look: dict, hull: Hull) -> tuple[list[Part], list[Carried]]:
         [0.035 * np.cos(t), np.full(9, -deep / 2 + 0.03), tall / 2 - 0.012 + 0.035 * np.sin(t)], 1
     )
     parts.append(_cord(handle, 0.006, "spine_03", colour * 0.6))
-    return parts, []
+    return Load(parts)
 
 
-def _cord(path: np.ndarray, radius: float, bone: str, colour: np.ndarray) -> Part:
-    vertices, faces = tube(path, np.full(len(path), radius), 6)
+def _cord(path: np.ndarray, radius: float, bone: str, colour: np.ndarray, sides: int = 6) -> Part:
+    ends = path[[0, -1]] + 1e-4 * (path[[0, -1]] - path[[1, -2]])
+    path = np.concatenate([ends[:1], path, ends[1:]])
+    vertices, faces = tube(path, np.array([1e-4, *[radius] * (len(path) - 2), 1e-4]), sides)
     return rigid(vertices, faces, bone, colour, 0.6)
 
 
-def _crossbody(look: dict, hull: Hull) -> tuple[list[Part], list[Carried]]:
+def _crossbody(look: dict, hull: Hull) -> Load:
     p = places(GROUP, ROUNDS)
-    x, z = p.at[:, 0], p.at[:, 2]
-    high, low = np.array([-0.10, 1.43]), np.array([0.185, 0.93])
-    along = (low - high) / np.linalg.norm(low - high)
-    across = (x - high[0]) * along[1] - (z - high[1]) * along[0]
-    field = np.minimum(0.014 - np.abs(across), np.minimum(z - 0.90, 1.5 - z))
-    colour = hex_colour(look["colour"])
-    parts = _strap(hull, np.where(p.on_arm > 0.4, -1.0, field), colour * 0.7)
+    strap = _strap(hull, CROSS_STRAP, 0.016, (0.005, 0.005), hex_colour(look["colour"]) * 0.7)
     side = hull.at[(np.abs(p.at[:, 2] - 0.88) < 0.03) & (p.on_arm < 0.3)]
-    tall, wide, deep = (0.30, 0.34, 0.10) if look["large"] else (0.19, 0.24, 0.08)
+    tall, wide, deep = (0.27, 0.32, 0.08) if look["large"] else (0.18, 0.23, 0.055)
     at = np.array(
         [
             side[:, 0].max() + deep / 2,
@@ -136,86 +254,215 @@ def _crossbody(look: dict, hull: Hull) -> tuple[list[Part], list[Carried]]:
             float(hull.height(0.93)) - tall / 2,
         ]
     )
-    parts.append(_box_part((deep, wide, tall), at, "pelvis", np.ones(3), 0.3))
-    return parts, []
+    half = np.array([deep, wide, tall]) / 2
+    bag = _box_part((deep, wide, tall), at, "pelvis", np.ones(3), 0.3)
+    return Load([strap, bag], box=np.stack([at - half, at + half]))
 
 
-def _handbag(look: dict, hull: Hull) -> tuple[list[Part], list[Carried]]:
-    large = look["large"]
-    size = (0.11, 0.36, 0.30) if large else (0.10, 0.27, 0.20)
-    drop = 0.30 if large else 0.20
-    parts = [_box_part(size, np.array([0, -0.02, -drop - size[2] / 2 + 0.03]), "hand_l", np.ones(3), 0.3)]
-    t = np.linspace(0, np.pi, 13)
-    for x in (-0.025, 0.025):
-        path = np.stack(
-            [np.full(13, x), -0.02 + 0.32 * size[1] * np.cos(t), -drop + 0.03 + (drop - 0.06) * np.sin(t)], 1
-        )
-        parts.append(_cord(path, 0.006, "hand_l", hex_colour(look["colour"]) * 0.6))
-    return [], [Carried(part, "middle_01_l") for part in parts]
+def aside(hull: Hull, box: np.ndarray, gait: Gait) -> float:
+    """How much farther out than it would the left arm swings, so as not to cut a bag at the hip, radians."""
+    bones = [base_mesh().bone(f"{bone}_l") for bone in ("upperarm", "lowerarm", "hand", "middle_01")]
+    elbow, wrist = hull.heads[bones[1:3]]
+    sleeve = hull.at[(places(GROUP, ROUNDS).arm_m > 0.30) & (hull.at[:, 0] > 0)]
+    thick = float(np.percentile(np.linalg.norm(np.cross(sleeve - elbow, unit(wrist - elbow)), axis=1), 50))
+    needed = 0.0
+    for phase in np.arange(0, 1, 1 / 6):
+        turns = bone_transforms(hull.heads, joint_rotations(gait, float(phase)))
+        placed = np.einsum("bij,bj->bi", turns[bones, :, :3], hull.heads[bones]) + turns[bones, :, 3]
+        shoulder, *arm = (placed - turns[0, :, 3]) @ turns[0, :, :3]
+        along = np.concatenate([np.linspace(a, b, 6) for a, b in pairwise(arm)])
+        low, high = box + [[0, -thick, 0], [thick, thick, 0]]
+        within = along[((along > low) & (along < high))[:, 1:].all(1)]
+        needed = max([needed, *((high[0] - within[:, 0]) / (shoulder[2] - within[:, 2]))])
+    return float(np.arctan(needed))
 
 
-def _suitcase(look: dict, hull: Hull) -> tuple[list[Part], list[Carried]]:
+def _at_the_side(hull: Hull, low: float, high: float) -> float:
+    """How far the body and what is worn reach sideways between two heights, the legs as they hang, metres."""
+    z = hull.at[:, 2]
+    hip = hull.heads[base_mesh().bone("thigh_l"), 2]
+    x = hull.at[:, 0] - INWARD * np.clip(hip - z, 0, None)
+    reach = [0.0, *x[(z > low) & (z < high) & (charts().arm < 0.2)]]
+    for tail in hull.tails:
+        within = (tail.heights > low - 0.04) & (tail.heights < high + 0.04)
+        reach += [*tail.radius[within].max(1)]
+    return float(max(reach))
+
+
+def _closed_hand(heads: np.ndarray, side: str, radius_m: float) -> tuple[str, Point]:
+    """The bone and the point of the unposed body where something round lies in the closed fingers."""
+    mirror = np.array([1.0 if side == "l" else -1.0, 1.0, 1.0])
+    second, third = (heads[base_mesh().bone(f"middle_0{k}_{side}")] * mirror for k in (2, 3))
+    out = unit(np.cross(third - second, ACROSS))
+    return f"middle_02_{side}", point(mirror * ((second + third) / 2 - (FINGER_M + radius_m) * out))
+
+
+def _hanging(hull: Hull, side: str, out_m: float, back_m: float, grip: tuple[str, Point]) -> Goal:
+    """Where a hand that holds something heavy hangs, so far from the middle and behind the shoulder."""
+    mesh = base_mesh()
+    shoulder, elbow, wrist, knuckle = (
+        hull.heads[mesh.bone(f"{bone}_{side}")] for bone in ("upperarm", "lowerarm", "hand", "middle_01")
+    )
+    long = sum(float(np.linalg.norm(a - b)) for a, b in ((shoulder, elbow), (elbow, wrist), (wrist, knuckle)))
+    across = np.hypot(out_m - abs(shoulder[0]), back_m)
+    down = np.sqrt(max(long**2 - across**2, 0.0))
+    at = (out_m if side == "l" else -out_m, float(shoulder[1]) + back_m, float(shoulder[2] - down))
+    return Goal("pelvis", at, *grip)
+
+
+def _handbag(look: dict, hull: Hull) -> Load:
+    deep, wide, tall = (0.11, 0.36, 0.29) if look["large"] else (0.09, 0.27, 0.20)
+    drop, radius = (0.22, 0.007) if look["large"] else (0.16, 0.006)
+    grip = _closed_hand(hull.heads, "l", 2 * radius)
+    hand = _hanging(hull, "l", abs(hull.heads[base_mesh().bone("upperarm_l"), 0]), 0.0, grip).at[2]
+    beside_hand = _at_the_side(hull, hand - 0.05, hand + 0.10) + 0.035
+    beside_bag = _at_the_side(hull, hand - drop - tall, hand - drop) + deep / 2 + 0.015
+    parts = [_box_part((deep, wide, tall), np.array([0, 0, -drop - tall / 2]), "hand_l", np.ones(3), 0.3)]
+    y = np.array([-0.34 * wide, -0.31 * wide, -0.05, -0.02, 0.02, 0.05, 0.31 * wide, 0.34 * wide])
+    z = np.array([-drop - 0.04, -drop + 0.02, -0.008, 0.0, 0.0, -0.008, -drop + 0.02, -drop - 0.04])
+    for sign in (-1, 1):
+        x = sign * np.array([0.32 * deep, 0.32 * deep, radius, radius, radius, radius, 0.32 * deep, 0.32 * deep])
+        parts.append(_cord(np.stack([x, y, z], 1), radius, "hand_l", hex_colour(look["colour"]) * 0.6))
+    goal = _hanging(hull, "l", max(beside_hand, beside_bag), 0.0, grip)
+    return Load([], [Carried(part, *grip) for part in parts], {"handbag_l": goal})
+
+
+def _suitcase(look: dict, hull: Hull) -> Load:
     tall = 0.66 if look["large"] else 0.50
     lean = 0.42
+    grip = _closed_hand(hull.heads, "r", 0.013)
+    wide = 0.35
+    beside_hand = _at_the_side(hull, float(hull.height(0.70)), float(hull.height(0.85))) + 0.05
+    beside_case = min(_at_the_side(hull, 0.0, float(hull.height(0.35))) + wide / 2, 0.42)
+    goal = _hanging(hull, "r", max(beside_hand, beside_case), 0.15, grip)
+    high = goal.at[2]
     up, back = np.array([0, -np.sin(lean), np.cos(lean)]), np.array([0, np.cos(lean), np.sin(lean)])
-    hand = np.array([0.0, -0.03, float(hull.heads[base_mesh().bone("thigh_l"), 2]) - 0.12])
-    foot = np.array([0, hand[1] + np.tan(lean) * (hand[2] - 0.05), 0.05])
+    foot = np.array([0, np.tan(lean) * (high - 0.05), 0.05])
 
     def turned(part: Part, at: np.ndarray) -> Part:
         x, y, z = part.vertices.T
         part.vertices = at + x[:, None] * [1.0, 0, 0] + y[:, None] * back + z[:, None] * up
         return part
 
-    case = turned(
-        _box_part((0.40, 0.23, tall), np.zeros(3), "hand_r", np.ones(3), 0.22, 0.4),
-        foot + up * (tall / 2 + 0.01) + back * 0.08,
-    )
-    parts = [case]
-    for x in (-0.07, 0.07):
-        parts.append(
-            _cord(
-                np.stack([foot + [x, 0, 0] + up * s for s in (tall, np.linalg.norm(hand - foot))]),
-                0.007,
-                "hand_r",
-                np.array([0.6, 0.6, 0.62]),
-            )
+    parts = [
+        turned(
+            _box_part((wide, 0.23, tall), np.zeros(3), "hand_r", np.ones(3), 0.22, 0.4),
+            foot + up * (tall / 2 + 0.01) + back * 0.08,
         )
-    parts.append(
-        _cord(np.array([hand + [-0.08, 0, 0], hand + [0.08, 0, 0]]), 0.013, "hand_r", np.array([0.1, 0.1, 0.1]))
-    )
-    for x in (-0.15, 0.15):
-        parts.append(
-            _cord(
-                np.array([foot + [x - 0.015, 0.02, -0.015], foot + [x + 0.015, 0.02, -0.015]]),
-                0.035,
-                "hand_r",
-                np.array([0.1, 0.1, 0.1]),
-            )
-        )
-    return [], [Carried(part, "middle_01_r", on_ground=True) for part in parts]
+    ]
+    poles = [[[x, *(foot + up * s)[1:]] for s in (tall, np.hypot(foot[1], high - foot[2]))] for x in (-0.07, 0.07)]
+    parts += [_cord(np.array(pole), 0.007, "hand_r", np.array([0.6, 0.6, 0.62])) for pole in poles]
+    parts.append(_cord(np.array([[-0.08, 0, high], [0.08, 0, high]]), 0.013, "hand_r", DARK))
+    for x in (-0.13, 0.13):
+        wheel = foot + [[x - 0.015, 0.02, -0.015], [x + 0.015, 0.02, -0.015]]
+        parts.append(_cord(wheel, 0.035, "hand_r", DARK))
+    for part in parts:
+        part.vertices = part.vertices / [1, 1, high]
+    return Load([], [Carried(part, *grip, on_ground=True) for part in parts], {"suitcase_r": goal})
 
 
-def umbrella(look: dict) -> list[Carried]:
-    """An open umbrella above the hand."""
+def umbrella(look: dict, hull: Hull, crown_m: float) -> Load:
+    """An open umbrella in the right hand. Args: crown_m: height of all that is worn on the head."""
     colour = hex_colour(look["colour"])
-    high, ribs = 0.80, 8
+    grip = _closed_hand(hull.heads, "r", 0.012)
+    hand = (-0.19, _front_of(hull) - 0.06, float(hull.height(1.20)))
+    high, ribs = crown_m + 0.24 - hand[2], 8
     t, phi = np.linspace(0.03, 1, 7), np.linspace(0, 2 * np.pi, ribs * 4, endpoint=False)
     a, b = np.meshgrid(t, phi, indexing="ij")
-    sag = 1 - 0.06 * a * np.abs(np.sin(b * ribs / 2))
-    points = np.stack(
-        [0.50 * a * sag * np.sin(b), -0.50 * a * sag * np.cos(b), high - 0.20 * a**2.2 - 0.0 * b], -1
-    ).reshape(-1, 3)
-    faces = strip_faces(len(t), len(phi), True)
-    canopy = rigid(points, faces, "hand_r", colour, 0.6)
-    panel = (np.floor(b.ravel() / (2 * np.pi) * ribs).astype(int) % 2 == 1) & bool(look["trim"])
-    canopy.colour = np.where(panel[:, None], linear(hex_colour(look["second"])), linear(colour)) * np.ones(
-        (len(points), 1)
+    sag = 1 - 0.11 * a * np.abs(np.sin(b * ribs / 2))
+    points = np.stack([0.48 * a * sag * np.sin(b), -0.48 * a * sag * np.cos(b), high - 0.20 * a**2.2], -1).reshape(
+        -1, 3
     )
-    pole = _cord(np.array([[0, 0, -0.12], [0, 0, high + 0.04]]), 0.006, "hand_r", np.array([0.15, 0.15, 0.15]))
-    return [Carried(canopy, "middle_01_r"), Carried(pole, "middle_01_r")]
+    canopy = rigid(points, strip_faces(len(t), len(phi), True), "hand_r", colour, 0.6)
+    panel = (np.floor(b.ravel() / (2 * np.pi) * ribs).astype(int) % 2 == 1) & bool(look["trim"])
+    canopy.colour = np.where(panel[:, None], linear(hex_colour(look["second"])), linear(colour))
+    parts = [
+        canopy,
+        _cord(np.array([[0, 0, 0], [0, 0, high + 0.04]]), 0.005, "hand_r", 1.5 * DARK),
+        _cord(np.array([[0, 0, -0.09], [0, 0, 0.07]]), 0.012, "hand_r", DARK, 8),
+    ]
+    return Load([], [Carried(part, *grip) for part in parts], {"umbrella_r": Goal("spine_03", hand, *grip)})
 
 
-BAGS: dict[str, Callable[[dict, Hull], tuple[list[Part], list[Carried]]]] = {
+def _front_of(hull: Hull) -> float:
+    """How far the chest and belly reach forwards (y)."""
+    z = hull.at[:, 2]
+    return float(hull.at[(z > hull.height(1.0)) & (z < hull.height(1.3)) & (charts().arm < 0.2), 1].min())
+
+
+def pockets(hull: Hull) -> dict[str, Goal]:
+    """Where hands in pockets have their knuckles: well under the cloth, where they cannot show through it."""
+    goals = {}
+    for side, sign in (("l", 1), ("r", -1)):
+        knuckle = f"middle_01_{side}"
+        level = float(hull.height(POCKET_M))
+        away = hull.at[(np.abs(hull.at[:, 2] - level) < 0.02) & (charts().arm < 0.2), :2] - hull.middle
+        turn = np.arctan2(sign * away[:, 0], -away[:, 1]) - POCKET_ANGLE
+        out = float(np.linalg.norm(away[np.abs(turn) < 0.15], axis=1).max())
+        for tail in hull.tails:
+            if tail.heights[-1] < level < tail.heights[0]:
+                angle = np.array([sign * POCKET_ANGLE]) % (2 * np.pi)
+                out = max(out, float(tail.at(tail.radius, np.array([level]), angle)[0]))
+        deep = (out - IN_POCKET_M) * np.array([sign * np.sin(POCKET_ANGLE), -np.cos(POCKET_ANGLE)])
+        at = (*(hull.middle + deep).tolist(), level)
+        goals[f"pocket_{side}"] = Goal("pelvis", at, knuckle, point(hull.heads[base_mesh().bone(knuckle)]))
+    return goals
+
+
+def phone(look: dict, hull: Hull, side: str, ear: np.ndarray) -> tuple[Part, dict[str, Goal]]:
+    """A phone in a hand, and where the hand goes to telephone and to read. Args: ear: (3,) where it is held to."""
+    mesh, mirror = base_mesh(), np.array([1.0 if side == "l" else -1.0, 1.0, 1.0])
+    fingers = unit(np.cross(ACROSS, BACK))
+    across = unit(np.cross(BACK, fingers))
+    along = np.cos(IN_HAND) * fingers - np.sin(IN_HAND) * across
+    axes = np.stack([np.cross(along, -BACK), along, -BACK])  # to the right, to its top and out of the screen
+    wide, tall, thick = PHONE_M
+    middle = hull.heads[mesh.bone(f"middle_01_{side}")] * mirror + 0.015 * fingers - 0.023 * BACK
+    case, glass, screen = hex_colour(look["colour"]), np.array([0.03, 0.03, 0.035]), np.array([0.62, 0.68, 0.74])
+    camera = _rounded(0.022, 0.03, 0.005) + [0.018, 0.055]
+    slabs = [
+        (_rounded(wide, tall, 0.010), 0.0, -thick / 2, case),
+        (_rounded(wide, tall, 0.010), 0.0, thick / 2, glass),
+        (_rounded(wide - 0.006, tall - 0.010, 0.008), thick / 2, thick / 2 + 0.0004, screen),
+        (camera, -thick / 2, -thick / 2 - 0.0015, glass),
+    ]
+    made = [_slab(*slab[:3]) for slab in slabs]
+    starts = np.cumsum([0] + [len(vertices) for vertices, _ in made])
+    flat = np.concatenate([vertices for vertices, _ in made])
+    faces = np.concatenate([f + start for (_, f), start in zip(made, starts, strict=False)])
+    colour = np.concatenate([np.tile(slab[3], (len(v), 1)) for slab, (v, _) in zip(slabs, made, strict=True)])
+    part = rigid(
+        (middle + flat @ axes) * mirror, faces if side == "l" else faces[:, ::-1], f"hand_{side}", colour, 0.25
+    )
+
+    def goal(bone: str, at: Point, place: tuple[float, float, float]) -> Goal:
+        return Goal(bone, at, f"hand_{side}", point((middle + np.array(place) @ axes) * mirror))
+
+    before = (mirror[0] * 0.05, _front_of(hull) - 0.22, float(hull.height(1.22)))
+    goals = {
+        f"ear_{side}": goal("head", point(ear), (0.0, 0.055, thick / 2)),
+        f"read_{side}": goal("spine_03", before, (0.0, 0.0, 0.0)),
+    }
+    return part, goals
+
+
+def _rounded(wide: float, tall: float, corner: float) -> np.ndarray:
+    """The outline (12, 2) of a rectangle with round corners, anticlockwise."""
+    t = np.deg2rad([0, 45, 90])
+    quarter = corner * (np.stack([np.cos(t), np.sin(t)], 1) - 1) + [wide / 2, tall / 2]
+    return np.concatenate([quarter, quarter[::-1] * [-1, 1], -quarter, quarter[::-1] * [1, -1]])
+
+
+def _slab(outline: np.ndarray, low: float, high: float) -> tuple[np.ndarray, np.ndarray]:
+    """Walls from one height to the other above an outline (K, 2), and a cap there: vertices (3 K, 3), faces."""
+    count = len(outline)
+    rings = [np.column_stack([outline, np.full(count, height)]) for height in (low, high, high)]
+    cap = 2 * count + np.array([[0, k, k + 1] for k in range(1, count - 1)])
+    faces = np.concatenate([strip_faces(2, count, True), cap])
+    return np.concatenate(rings), faces if high > low else faces[:, ::-1]
+
+
+BAGS: dict[str, Callable[[dict, Hull], Load]] = {
     "backpack": _backpack,
     "crossbody": _crossbody,
     "handbag": _handbag,

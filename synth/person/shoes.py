@@ -6,6 +6,7 @@ To add a shoe, add a record to SHOES.
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.ndimage import gaussian_filter1d
 
 from synth.person.basemesh import base_mesh
 from synth.person.colours import hex_colour
@@ -207,43 +208,45 @@ def _weights(forward: np.ndarray, local: np.ndarray, s: str) -> np.ndarray:
 
 
 def _shaft(shoe: Shoe, calf: np.ndarray, side: float, heads: np.ndarray, top_m: float) -> Part:
-    """The shaft of a boot: rings round the lower leg."""
+    """The shaft of a boot: rings round the lower leg, creased at the ankle, with a rim at the top."""
     mesh = base_mesh()
     s = "l" if side > 0 else "r"
     knee, ankle = heads[mesh.bone(f"calf_{s}")], heads[mesh.bone(f"foot_{s}")]
-    levels = np.linspace(0.06, top_m, max(4, int((top_m - 0.06) / 0.03)))
+    rim = top_m - 0.012
+    levels = np.concatenate([np.arange(0.06, 0.17, 0.013), np.linspace(0.19, rim, max(2, int((rim - 0.17) / 0.03)))])
+    levels = np.append(levels[levels < rim], [rim, rim + 0.003, top_m])
     phi = np.linspace(0, 2 * np.pi, ROUND, endpoint=False)
     ray = np.stack([np.sin(phi), -np.cos(phi)], 1)
     mine = calf[calf[:, 0] * side > 0]
-    rings, weights = [], []
-    for level in levels:
-        share = np.clip((level - ankle[2]) / (knee[2] - ankle[2]), 0, 1)
-        centre = (ankle + (knee - ankle) * share)[:2]
-        near = mine[np.abs(mine[:, 2] - max(level, 0.10)) < 0.02, :2] - centre
-        near = near[np.linalg.norm(near, axis=1) < 0.12]
-        support = (near @ ray.T).max(0) + 0.007
-        rings.append(np.column_stack([centre + support[:, None] * ray, np.full(ROUND, level)]))
-        row = np.zeros(len(mesh.bones))
-        row[mesh.bone(f"calf_{s}")] = np.clip((level - 0.05) / 0.08, 0, 1)
-        row[mesh.bone(f"foot_{s}")] = 1 - row[mesh.bone(f"calf_{s}")]
-        weights.append(np.tile(row, (ROUND, 1)))
-    inner = rings[-1].copy()
-    inner[:, :2] = inner[:, :2].mean(0) + (inner[:, :2] - inner[:, :2].mean(0)) * 0.94
-    rings += [inner, inner - [0, 0, 0.03]]
-    weights += [weights[-1], weights[-1]]
+    middle = ankle + np.clip((levels - ankle[2]) / (knee[2] - ankle[2]), 0, 1)[:, None] * (knee - ankle)
+    support = np.empty((len(levels), ROUND))
+    for k, level in enumerate(levels):
+        near = mine[np.abs(mine[:, 2] - max(level, 0.10)) < 0.015, :2] - middle[k, :2]
+        support[k] = (near[np.linalg.norm(near, axis=1) < 0.12] @ ray.T).max(0)
+    support = np.maximum(support, gaussian_filter1d(support, 1.0, axis=0, mode="nearest")) + 0.009
+    creased = np.exp(-(((levels - 0.115) / 0.035) ** 2)) * (-1.0) ** np.arange(len(levels))
+    support += 0.003 * creased[:, None] * (0.6 + 0.4 * np.cos(phi + 0.9 * np.arange(len(levels))[:, None]))
+    support[-2:] += 0.003
+    points = np.repeat(middle[:, None], ROUND, axis=1)
+    points[..., :2] += support[..., None] * ray
+    points[..., 2] = levels[:, None]
+    rings = np.concatenate([points, points[[-1, -4]] - np.column_stack([0.006 * ray, np.zeros(ROUND)])])  # the inside
+    weights = np.zeros((len(rings), ROUND, len(mesh.bones)))
+    share = np.clip((rings[..., 2] - 0.05) / 0.08, 0, 1)
+    weights[..., mesh.bone(f"calf_{s}")], weights[..., mesh.bone(f"foot_{s}")] = share, 1 - share
     faces = strip_faces(len(rings), ROUND, True)
     corner = np.stack(
         [np.tile(phi / (2 * np.pi), len(rings)), np.repeat(np.linspace(0.86, 1.0, len(rings)), ROUND)], 1
     )[faces]
     corner[..., 0] -= np.round(corner[..., 0] - corner[:, :1, 0])
-    shade = np.ones((len(rings) * ROUND, 3))
-    shade[-ROUND:] = 0.25
+    shade = np.ones((len(rings), ROUND, 3))
+    shade[-5], shade[-1] = 0.7, 0.25  # below the rim, and inside
     return Part(
-        np.concatenate(rings),
-        np.concatenate(weights),
+        rings.reshape(-1, 3),
+        weights.reshape(-1, len(mesh.bones)),
         faces,
         tile_uv("shoes", *np.moveaxis(corner, -1, 0)),
-        shade,
+        shade.reshape(-1, 3),
         shoe.roughness,
         1,
     )

@@ -10,17 +10,18 @@ import numpy as np
 from scipy import sparse
 from scipy.ndimage import gaussian_filter1d
 
+from synth.motion import Gait, joint_rotations
 from synth.person.basemesh import base_mesh
-from synth.person.body import joints
-from synth.person.garments import Garment, opening, region
+from synth.person.body import bone_transforms, joints
+from synth.person.garments import Garment, armhole, opening, region
 from synth.person.parts import Part, strip_faces
-from synth.person.pieces import Places, neighbours, normals, places, round_arm, step, template, whole
-from synth.person.textures import tile_uv
+from synth.person.pieces import Piece, Places, cut, neighbours, normals, places, round_arm, step, template, whole
+from synth.person.textures import SLEEVE_HIGH_M, SLEEVE_LOW_M, tile_uv
 
 GROUP, ROUNDS = "helper-tights", 1
 MARGIN_M = 0.045  # of a covered layer that stays under the edge of the outer one
 ANGLES = 64  # directions round a limb or skirt
-LIP_M = 0.004
+INSIDE_M = (0.0, 0.004, 0.008)  # of the rings of a lip
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,14 @@ def cloth_weights() -> np.ndarray:
 
 
 @lru_cache(maxsize=1)
+def seamed() -> tuple[Piece, Places]:
+    """The surface with edges along the seams of the sleeves, in terms of its vertices, and their places."""
+    p = places(GROUP, ROUNDS)
+    piece = cut(whole(GROUP, ROUNDS).faces, armhole(p), both=True)
+    return piece, piece.places(p)
+
+
+@lru_cache(maxsize=1)
 def mean() -> sparse.csr_matrix:
     surface = whole(GROUP, ROUNDS)
     return neighbours(surface.faces, surface.rows.shape[0])[0]
@@ -60,12 +69,13 @@ def mean() -> sparse.csr_matrix:
 @dataclass(frozen=True)
 class Tail:
     """Freely hanging cloth. Attributes: heights (L,) metres, falling; support and radius (L, ANGLES) round the middle,
-    angle 0 to the front, a quarter to the left.
+    angle 0 to the front, a quarter to the left. clearance_m: how far off the legs it is kept in every pose.
     """
 
     heights: np.ndarray
     support: np.ndarray
     radius: np.ndarray
+    clearance_m: float
 
     def at(self, values: np.ndarray, height: np.ndarray, angle: np.ndarray) -> np.ndarray:
         """Interpolates support or radius at heights and angles (K,)."""
@@ -102,7 +112,7 @@ class Hull:
         ]
         self.spine = heights, gaussian_filter1d(np.array(middle), 2)
         self.middle = np.array([0.0, np.interp(self.height(0.92), *self.spine)])
-        self.tails: dict[int, Tail] = {}
+        self.tails: list[Tail] = []
 
     def height(self, template_m: np.ndarray | float) -> np.ndarray:
         """Heights on this body of heights on the template."""
@@ -112,11 +122,32 @@ class Hull:
         ]
         return np.interp(template_m, heads[bones, 2], self.heads[bones, 2])
 
+    def arms_down(self) -> tuple[np.ndarray, np.ndarray]:
+        """Transforms (B, 3, 4) of bones where the arms hang, and the joints (B, 3) there."""
+        transforms = bone_transforms(self.heads, joint_rotations(Gait(), 0.25, "stand"))
+        return transforms, np.einsum("bij,bj->bi", transforms[:, :, :3], self.heads) + transforms[:, :, 3]
+
     def put_on(self, at: np.ndarray, inside: np.ndarray) -> None:
         """Makes a layer the outermost one where `inside` (M,) metres is positive."""
         share = step(inside, -0.02, 0.005)[:, None]
         self.at = self.at * (1 - share) + at * share
         self.normals = even_normals(self.at, self.faces)
+
+    def off_axis(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Distance (K,) and angle (K,) of points (K, 3) round the middle between the legs."""
+        away = points[:, :2] - self.middle
+        return np.linalg.norm(away, axis=1) + 1e-9, np.arctan2(away[:, 0], -away[:, 1])
+
+    def hang(self, tail: Tail) -> None:
+        """Makes a tail the outermost layer, as far down as the surface goes round both legs."""
+        self.tails.append(tail)
+        z = self.at[:, 2]
+        distance, angle = self.off_axis(self.at)
+        out = np.maximum(tail.at(tail.radius, z, angle) / distance, 1)[:, None]
+        lifted = self.at.copy()
+        lifted[:, :2] = self.middle + out * (self.at[:, :2] - self.middle)
+        over = np.minimum(tail.heights[0] - z, z - self.height(0.79))
+        self.put_on(lifted, np.where(charts().arm < 0.3, over, -1.0))
 
 
 def even_normals(at: np.ndarray, faces: np.ndarray) -> np.ndarray:
@@ -151,9 +182,9 @@ def lip(main: Part, loop: np.ndarray, out: np.ndarray) -> Part:
     along = np.roll(edge, -1, 0) - np.roll(edge, 1, 0)
     inward = np.cross(out[loop], along)
     inward = gaussian_filter1d(inward / (np.linalg.norm(inward, axis=1, keepdims=True) + 1e-9), 2, axis=0, mode="wrap")
-    inner = edge - LIP_M * out[loop]
-    far = inner + 0.03 * inward - 0.004 * out[loop]
-    count = len(loop)
+    inner = edge - INSIDE_M[1] * out[loop]
+    far = edge + 0.03 * inward - INSIDE_M[2] * out[loop]
+    count, clearance_m = len(loop), main.clearance_m
     faces = strip_faces(3, count, True)
     corner = np.zeros((int(main.faces.max()) + 1, 2))
     corner[main.faces] = main.uv
@@ -168,6 +199,9 @@ def lip(main: Part, loop: np.ndarray, out: np.ndarray) -> Part:
         shade,
         main.roughness,
         main.layer,
+        clearance_m=None
+        if clearance_m is None
+        else np.concatenate([(clearance_m[loop] - d).clip(0) for d in INSIDE_M]),
     )
 
 
@@ -183,7 +217,6 @@ def cloth_uv(garment: Garment, tile: str, p: Places, faces: np.ndarray) -> np.nd
     """
     x, y, z = p.at.T
     mesh, (_, heads) = base_mesh(), template()
-    middle = np.abs(p.at[faces, 0].mean(1))
     if garment.neck_m is None and garment.skirt_m is None:
         side = np.where(p.at[faces, 0].mean(1) > 0, 1.0, -1.0)
         chain = heads[[mesh.bone(f"{bone}_l") for bone in ("thigh", "calf", "foot")]]
@@ -191,7 +224,8 @@ def cloth_uv(garment: Garment, tile: str, p: Places, faces: np.ndarray) -> np.nd
         dx, dy = x[faces] * side[:, None] - cx[faces], (y - cy)[faces]
         u = np.arctan2(dy, dx) / (2 * np.pi) + 0.5  # 0.5 at the outer side, the inner seam at 0 and 1
         u = u - np.round(u - u[:, :1])
-        return tile_uv(tile, u, z[faces] / 1.06)
+        v = z[faces] / 1.06
+        return np.where(side[:, None, None] > 0, tile_uv(tile + " left", u, v), tile_uv(tile + " right", u, v))
     low = min(garment.hem_m, garment.skirt_m or 9.0) - 0.02
     v = (z - low) / (1.54 - low) if garment.neck_m is not None else z / 1.06
     trunk = tile_uv(tile, _around(x, y + 0.01, faces), v[faces])
@@ -200,6 +234,8 @@ def cloth_uv(garment: Garment, tile: str, p: Places, faces: np.ndarray) -> np.nd
     left = p.at * np.where(x < 0, -1.0, 1.0)[:, None] ** np.array([1, 0, 0])
     away, _, e1, e2 = round_arm(left, heads[[mesh.bone(f"{bone}_l") for bone in ("upperarm", "lowerarm", "hand")]])
     u = (np.arctan2((away * e1).sum(1), (away * e2).sum(1)) / (2 * np.pi) + 0.5)[faces]
-    sleeve = tile_uv(tile + " sleeve", u - np.round(u - u[:, :1]), 1 - (np.clip(p.arm_m, 0, None) / 0.5)[faces])
-    on_arm = (p.on_arm > 0.5)[faces].all(1) & (middle > 0.12)
-    return np.where(on_arm[:, None, None], sleeve, trunk)
+    sleeve = tile_uv(
+        tile + " sleeve", u - np.round(u - u[:, :1]), (SLEEVE_LOW_M - p.arm_m[faces]) / (SLEEVE_LOW_M - SLEEVE_HIGH_M)
+    )
+    on_sleeve = armhole(p)[faces].mean(1) > 0
+    return np.where(on_sleeve[:, None, None], sleeve, trunk)

@@ -8,13 +8,13 @@ an outer layer covers is cut away but for a margin.
 from functools import lru_cache
 
 import numpy as np
-from scipy.ndimage import gaussian_filter, maximum_filter
+from scipy.ndimage import gaussian_filter, gaussian_filter1d, maximum_filter
 
 from synth.person.basemesh import base_mesh
-from synth.person.collars import COLLARS
-from synth.person.garments import Garment, leg_height, region
+from synth.person.collars import PROFILES, collar_parts, neck_chain
+from synth.person.garments import Garment, armhole, leg_height, region
 from synth.person.parts import Part
-from synth.person.pieces import Piece, Places, border_loops, cut, drop_slivers, places, round_arm, step, whole
+from synth.person.pieces import Piece, border_loops, cut, drop_slivers, places, round_arm, step
 from synth.person.surface import (
     ANGLES,
     GROUP,
@@ -28,6 +28,7 @@ from synth.person.surface import (
     even_normals,
     lip,
     mean,
+    seamed,
 )
 from synth.person.tails import tail, tail_weights
 
@@ -48,6 +49,8 @@ def fit(garment: Garment, hull: Hull) -> np.ndarray:
             moved[mine] += _arm(garment, hull, point, mine, side) * c.arm[mine, None]
     for _ in range(garment.soft):  # across the cloth only, or its edges would lose their line
         moved += 0.6 * ((mean() @ moved - moved) * hull.normals).sum(1, keepdims=True) * hull.normals
+    if garment.sleeve_m is not None and garment.sleeve_m > 0:
+        moved[_shoulder_zone()] += _shoulders(hull, moved, garment.shoulder_m)
     if garment.neck_m is not None:
         gap = np.flatnonzero(seat())
         nearby, spans = mean()[gap], seat()[gap, None]
@@ -116,14 +119,56 @@ def _trunk(garment: Garment, hull: Hull, point: np.ndarray) -> np.ndarray:
         hold = step(-z, -garment.waist_m + 0.02, -garment.waist_m + 0.14)
         loose, wide = loose * hold, radius + (wide - radius) * hold
     more = (np.maximum(wide, radius) - radius) * step(-z, -1.34, -1.24) + loose
-    from_middle = at[:, :2] - hull.middle
-    for skirt in hull.tails.values():  # over what is worn already
-        reach = skirt.at(skirt.radius, at[:, 2], np.arctan2(from_middle[:, 0], -from_middle[:, 1])) + garment.gap_m
-        over = step(-at[:, 2], -skirt.heights[0] - 0.03, -skirt.heights[0])
-        more = np.maximum(more, over * (reach - np.linalg.norm(from_middle, axis=1)))
     out = np.zeros_like(point)
     out[mine, :2] = away / radius[:, None] * more[:, None]
     return out
+
+
+SEAM_M = 0.0015
+SHOULDER_SLOPE = 0.72  # of the shoulder line of cloth, of the body's own
+
+
+@lru_cache(maxsize=1)
+def _shoulder_zone() -> np.ndarray:
+    """The vertices of the surface (K,) round the shoulders."""
+    x, _, z = np.abs(places(GROUP, ROUNDS).at.T)
+    return np.flatnonzero((z > 1.22) & (x > 0.03) & (x < 0.32))
+
+
+def _shoulders(hull: Hull, moved: np.ndarray, most_m: float) -> np.ndarray:
+    """Moves (K, 3) of the cloth round the shoulders out to a line from the neck to a soft corner above the arm.
+
+    The outline from the front is drawn on arms that hang, and taken back to where they are unposed.
+    """
+    zone = _shoulder_zone()
+    transforms, hanging = hull.arms_down()
+    blended = (cloth_weights()[zone] @ transforms.reshape(len(transforms), 12)).reshape(-1, 3, 4)
+    turn = blended[:, :, :3]
+    at = np.einsum("kij,kj->ki", turn, moved[zone]) + blended[:, :, 3]
+    push = np.zeros_like(at)
+    angles = np.linspace(-0.6, 2.6, 33)
+    for side, s in ((1.0, "l"), (-1.0, "r")):
+        mine = np.flatnonzero(places(GROUP, ROUNDS).at[zone, 0] * side > 0)
+        joint = hanging[base_mesh().bone(f"upperarm_{s}")]
+        x, z = at[mine, 0] * side, at[mine, 2]
+        centre = joint[0] * side - 0.03, joint[2] - 0.05
+        reach, angle = np.hypot(x - centre[0], z - centre[1]), np.arctan2(z - centre[1], x - centre[0])
+        outline = np.zeros(len(angles))
+        np.maximum.at(outline, np.abs(angle[:, None] - angles).argmin(1), reach)
+        outline = gaussian_filter1d(maximum_filter(outline, 3), 1.0, mode="nearest")
+        neck, tip = (
+            np.array([across, z[np.abs(x - across) < 0.012].max()]) - centre
+            for across in (0.5 * joint[0] * side, joint[0] * side)
+        )
+        drop = SHOULDER_SLOPE * (tip[1] - neck[1]) / (tip[0] - neck[0])
+        upwards = np.array([-drop, 1.0])
+        to_line = np.stack([np.cos(angles), np.sin(angles)], 1) @ upwards / (upwards @ neck)
+        to_wall = np.cos(angles) / np.interp(0.1, angles, outline)
+        target = (np.maximum(to_line, 1e-3) ** 6 + np.maximum(to_wall, 1e-3) ** 6) ** (-1 / 6)
+        fill = np.clip(target - outline, 0, most_m) * step(angles, 0.1, 0.5) * step(-angles, -2.3, -1.8)
+        share = step(reach / np.interp(angle, angles, outline), 0.6, 0.97) * np.interp(angle, angles, fill)
+        push[mine, 0], push[mine, 2] = share * np.cos(angle) * side, share * np.sin(angle)
+    return np.linalg.solve(turn, push[..., None])[..., 0]
 
 
 def _leg(garment: Garment, hull: Hull, point: np.ndarray, mine: np.ndarray, side: float) -> np.ndarray:
@@ -176,9 +221,9 @@ def _arm(garment: Garment, hull: Hull, point: np.ndarray, mine: np.ndarray, side
 @lru_cache(maxsize=512)
 def _cloth(garment: Garment, later: tuple[Garment, ...]) -> tuple[Piece, list[np.ndarray]]:
     """The piece of the surface that a garment is, without what later garments hide, and its borders."""
-    p = places(GROUP, ROUNDS)
-    kept = np.minimum(region(garment, p), MARGIN_M - covered([*later], p))
-    piece = drop_slivers(cut(whole(GROUP, ROUNDS).faces, kept), p.at)
+    surface, p = seamed()
+    part = cut(surface.faces, np.minimum(region(garment, p), MARGIN_M - covered([*later], p)))
+    piece = drop_slivers(Piece((part.rows @ surface.rows).tocsr(), part.faces), places(GROUP, ROUNDS).at)
     return piece, border_loops(piece.faces) if len(piece.faces) else []
 
 
@@ -203,26 +248,34 @@ def _patch(
     piece, loops = _cloth(garment, later)
     if not len(piece.faces):
         return []
-    own = Places(piece.of(p.at), piece.of(p.arm_m), piece.of(p.on_arm), piece.of(p.on_leg))
+    own = piece.places(p)
     vertices, weights = piece.of(at), piece.of(cloth_weights())
-    for under in hull.tails.values():  # what lies on a skirt moves with it
+    depth, clearance_m = covered([*later], own), np.zeros(len(vertices))
+    for under in hull.tails:  # what lies on a skirt moves with it
         share = step(-vertices[:, 2], -under.heights[0] - 0.02, -under.heights[0] + 0.02) * (own.on_arm < 0.3)
         weights += share[:, None] * (tail_weights(vertices, hull) - weights)
+        distance, angle = hull.off_axis(vertices)
+        beyond = np.clip(distance - under.at(under.radius, vertices[:, 2], angle), 0.004, 0.03)
+        clearance_m = np.where(share > 0, under.clearance_m + beyond, clearance_m)
+    out = piece.of(even_normals(at, hull.faces))  # of the whole cloth, as if it went on
+    sewn = (np.abs(armhole(own)) < 1e-3)[:, None]  # the seam of a sleeve lies a little deeper, in its own shadow
     main = Part(
-        vertices,
+        vertices - SEAM_M * sewn * out,
         weights,
         piece.faces,
         cloth_uv(garment, tile, own, piece.faces),
-        np.ones((len(own.at), 3)),
+        1 - 0.25 * sewn * np.ones(3),
         garment.roughness,
         layer,
-        covered=covered([*later], own) > 0,
+        covered=depth > 0,
+        clearance_m=clearance_m,
     )
-    out = piece.of(even_normals(at, hull.faces))  # of the whole cloth, as if it went on
-    parts = [main, *(lip(main, loop, out) for loop in loops)]
+    edges = [loop for loop in loops if depth[loop].min() < 0.02]  # the others are well under an outer garment
+    if garment.neck_m is None or garment.collar not in PROFILES:
+        return [main, *(lip(main, loop, out) for loop in edges)]
     collar = garment.collar
     if collar == "leaf" and any(outer.neck_m is not None for outer in later):
         collar = "stand"  # its leaf lies under the outer garment
-    if collar in COLLARS and garment.neck_m is not None:
-        parts += COLLARS[collar](garment, hull, main, own, tile)
-    return parts
+    chain, closed = neck_chain(garment, own, loops)
+    parts = [main, *(lip(main, loop, out) for loop in edges if loop is not chain)]  # a collar closes its ring
+    return parts + collar_parts(collar, garment, hull, main, own, chain, closed, tile)

@@ -6,12 +6,13 @@ from scipy.ndimage import gaussian_filter
 from synth.person.basemesh import base_mesh
 from synth.person.garments import Garment, region
 from synth.person.parts import Part, strip_faces
-from synth.person.pieces import places, step
-from synth.person.surface import ANGLES, GROUP, ROUNDS, Hull, Tail, charts
+from synth.person.pieces import Places, places, step
+from synth.person.surface import ANGLES, GROUP, MARGIN_M, ROUNDS, Hull, Tail, charts, covered
 from synth.person.textures import tile_uv
 
 THETA = np.linspace(0, 2 * np.pi, ANGLES, endpoint=False)
 RAY = np.stack([np.sin(THETA), -np.cos(THETA)], 1)  # 0 to the front, a quarter to the left
+OFF_LEGS_M = 0.018  # of cloth that hangs, in every pose
 
 
 def tail(
@@ -20,7 +21,8 @@ def tail(
     """The part of a skirt or coat that hangs below the hips: rings of a convex outline round both legs.
 
     Args:
-        at: (M, 3) where the garment's cloth on the body is. noise: (3,) phases of its waves.
+        at: (M, 3) where the garment's cloth on the body is. later: garments worn over it.
+        noise: (3,) phases of its waves.
     """
     assert garment.skirt_m is not None
     low, high = garment.skirt_m, garment.hem_m + 0.015
@@ -31,7 +33,8 @@ def tail(
     radius = _outline(support) + max(0.0, garment.flare_m) * 0.10 * down * (
         np.sin(9 * THETA + noise[0]) + 0.7 * np.sin(14 * THETA + noise[1]) + 0.3 * np.sin(5 * THETA + noise[2])
     )
-    hull.tails[layer] = Tail(heights, support + 0.004, radius)
+    clearance_m = OFF_LEGS_M + 0.01 * len(hull.tails)
+    hull.hang(Tail(heights, support + 0.004, radius, clearance_m))
     shown = np.ones(ANGLES, bool)
     if garment.open_m is not None:
         shown = (np.abs(np.sin(THETA)) * radius[1] > garment.open_m[0] * 0.8) | (np.cos(THETA) < 0)
@@ -44,18 +47,26 @@ def tail(
     corner = _tile_corners(garment, levels, way, faces)
     hem, hem_faces = _hem(grid[-1], hull.middle, bool(shown.all()))
     hem_corner = np.full((len(hem_faces), 3, 2), [0.5, max(0.0, float(corner[..., 1].min()))])
+    at_template = np.column_stack([grid[..., :2].reshape(-1, 2), np.repeat(levels, len(way))])
+    none = np.zeros(len(at_template))
+    depth = covered([*later], Places(at_template, none - 9, none, none))
+    depth = np.concatenate([depth, np.tile(depth[-len(way) :], 2)])
+    faces, corner = np.concatenate([faces, hem_faces + len(at_template)]), np.concatenate([corner, hem_corner])
+    seen = (depth[faces] < MARGIN_M).any(1)
+    faces, corner = faces[seen, ::-1], corner[seen, ::-1]  # from the left to the right they would face inwards
     vertices = np.concatenate([grid.reshape(-1, 3), hem])
     shade = np.ones((len(vertices), 3))
     shade[-2 * len(way) : -len(way)], shade[-len(way) :] = 0.9, 0.3
     return Part(
         vertices,
         tail_weights(vertices, hull),
-        np.concatenate([faces, hem_faces + grid.shape[0] * grid.shape[1]]),
-        tile_uv(tile, *np.moveaxis(np.concatenate([corner, hem_corner]), -1, 0)),
+        faces,
+        tile_uv(tile, *np.moveaxis(corner, -1, 0)),
         shade,
         garment.roughness,
         layer,
-        hangs=True,
+        covered=depth > 0,
+        clearance_m=np.full(len(vertices), clearance_m),
     )
 
 
@@ -70,7 +81,7 @@ def _support(garment: Garment, hull: Hull, at: np.ndarray, heights: np.ndarray) 
     for k, height in enumerate(heights):
         near = np.abs(points[:, 2] - height) < (0.012 if k < 2 else 0.03)
         support[k] = ((points[near, :2] - hull.middle) @ RAY.T).max(0)
-        for other in hull.tails.values():
+        for other in hull.tails:
             if other.heights[-1] - 0.02 < height < other.heights[0]:
                 support[k] = np.maximum(support[k], other.at(other.support, np.full(ANGLES, height), THETA))
         if k > 1:

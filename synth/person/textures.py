@@ -24,6 +24,8 @@ TILES = {  # left, top, width, height
     "top sleeve": (768, 0, 128, 512),
     "outer sleeve": (896, 0, 128, 512),
     "bottom": (0, 512, 384, 512),
+    "bottom left": (0, 512, 192, 512),  # legs, instead of skirts
+    "bottom right": (192, 512, 192, 512),
     "suit": (0, 0, 1024, 512),  # of an asset pack, instead of tops and outer garments
     "face": (384, 512, 256, 256),
     "hair": (384, 768, 256, 256),
@@ -33,6 +35,7 @@ TILES = {  # left, top, width, height
     "white": (960, 960, 64, 64),
 }
 TRUNK_M, SLEEVE_M, LEG_M = 1.05, 0.42, 0.55  # widths of cloth that a tile stands for
+SLEEVE_LOW_M, SLEEVE_HIGH_M = 0.5, -0.06  # places along the arm at the lower and upper edge of a sleeve's tile
 FABRICS = (
     "plain",
     "heather",
@@ -110,7 +113,7 @@ def _noise(shape: tuple[int, int], cells: tuple[int, int], variant: int) -> np.n
     return big[: shape[0], : shape[1]] * np.float32(1.5)
 
 
-def _periods(width_m: float, wanted_m: float) -> float:
+def periods(width_m: float, wanted_m: float) -> float:
     """The period nearest to the wanted one of which a whole number fits round."""
     return width_m / max(1, round(width_m / wanted_m))
 
@@ -160,7 +163,7 @@ def _pinstripes(
     width_m: float,
     is_trunk: bool,
 ) -> None:
-    period = _periods(width_m, random.choice([0.02, 0.035, 0.06]))
+    period = periods(width_m, random.choice([0.02, 0.035, 0.06]))
     wide = random.choice([0.12, 0.2, 0.45])
     c.paint(np.broadcast_to((c.x / period) % 1 < wide, c.relief.shape), second, 0.8)
 
@@ -174,7 +177,7 @@ def _checks(
     width_m: float,
     is_trunk: bool,
 ) -> None:
-    period = _periods(width_m, random.choice([0.03, 0.05, 0.08]))
+    period = periods(width_m, random.choice([0.03, 0.05, 0.08]))
     share = 0.5 * ((c.x / period) % 1 < 0.5) + 0.5 * ((c.z / period) % 1 < 0.5)
     c.paint(share, second)
 
@@ -188,7 +191,7 @@ def _tartan(
     width_m: float,
     is_trunk: bool,
 ) -> None:
-    period = _periods(width_m, random.choice([0.09, 0.13, 0.18]))
+    period = periods(width_m, random.choice([0.09, 0.13, 0.18]))
     for colour, place, wide in ((second, 0.3, 0.17), (third, 0.72, 0.06), (second, 0.9, 0.03)):
         for axis in (c.x, c.z):
             c.paint(np.broadcast_to(np.abs((axis / period) % 1 - place) < wide, c.relief.shape), colour, 0.5)
@@ -203,7 +206,7 @@ def _dots(
     width_m: float,
     is_trunk: bool,
 ) -> None:
-    period = _periods(width_m, random.choice([0.03, 0.045, 0.07]))
+    period = periods(width_m, random.choice([0.03, 0.045, 0.07]))
     row = np.floor(c.z / period)
     dx, dz = ((c.x / period + 0.5 * (row % 2)) % 1 - 0.5), (c.z / period) % 1 - 0.5
     c.paint(dx**2 + dz**2 < random.uniform(0.05, 0.1), second)
@@ -219,7 +222,7 @@ def _flowers(
     is_trunk: bool,
 ) -> None:
     """Blossoms of five petals and leaves, strewn over a grid."""
-    period = _periods(width_m, random.choice([0.05, 0.08, 0.12]))
+    period = periods(width_m, random.choice([0.05, 0.08, 0.12]))
     for shift, colour, petals, size in ((0.0, second, 5, 0.40), (0.5, third, 2, 0.28), (0.25, second, 5, 0.22)):
         row = np.floor(c.z / period + shift)
         column = np.floor(c.x / period + shift + 0.5 * (row % 2))
@@ -267,7 +270,7 @@ def _denim(
     width_m: float,
     is_trunk: bool,
 ) -> None:
-    grain = _noise(c.relief.shape, (c.relief.shape[0] // 2, c.relief.shape[1] // 2), 7)
+    grain = _noise(c.relief.shape, (c.relief.shape[0] // 2, c.relief.shape[1]), 7)
     c.albedo *= 1 + np.float32(0.035) * grain[..., None]
     if not is_trunk:
         fade = np.exp(-(((c.z - 0.66) / 0.17) ** 2) - ((c.x + width_m / 4) / 0.07) ** 2)
@@ -283,7 +286,7 @@ def _knit(
     width_m: float,
     is_trunk: bool,
 ) -> None:
-    pitch = _periods(width_m, 0.02)
+    pitch = periods(width_m, 0.02)
     rib = np.sin(2 * np.pi * c.x / pitch) * np.sign(np.sin(2 * np.pi * c.z / 0.028))
     c.relief += np.float32(0.3) * rib
     c.albedo *= (1 + 0.07 * rib)[..., None].astype(np.float32)

