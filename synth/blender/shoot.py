@@ -20,7 +20,7 @@ from synth.develop import develop, jpeg, png
 from synth.geometry import azimuth_deg, box_of
 from synth.machine import trim
 from synth.person.identity import appearance
-from synth.person.person import Person, build, pose, stance
+from synth.person.person import Person, build, pose, possible, stance
 from synth.person.tiers import OURS, Tiers
 from synth.plan import Camera, Instant, Quality, Unit, Walker
 from synth.randomness import rng
@@ -170,6 +170,7 @@ def _change_cast(studio: Studio, people: dict, wanted: dict[Worn, dict], tiers: 
 
 
 def _posed(walker: Walker, instance: int, look: dict, person: Person, item: bpy.types.Object) -> Posed:
+    walker = replace(walker, action=possible(look, walker.action))
     vertices, marks = pose(person, stance(look, walker.action, walker.phase))
     posed = Posed(walker, person, _stand(vertices, walker), _stand(marks, walker), instance)
     move(item, posed.vertices)

@@ -230,18 +230,15 @@ def _holds(look: dict) -> tuple[str, ...]:
     return tuple(kind for kind in (look["bag"] and look["bag"]["kind"], look["umbrella"] and "umbrella") if kind)
 
 
-def _has_pockets(look: dict) -> bool:
+def possible(look: dict, action: str) -> str:
+    """The action, or what somebody does instead: who has no pockets lets the hands swing."""
     worn_ = {look[slot]["kind"] for slot in ("top", "outer", "bottom") if look[slot]}
-    return bool(worn_ & POCKETS)
+    return "walk" if action == "pockets" and not worn_ & POCKETS else action
 
 
 def stance(look: dict, action: str, phase: float) -> dict[str, np.ndarray]:
-    """The joint rotations of a person in an action, with their own gait and what they carry; who has no pockets lets
-    the hands swing.
-    """
-    if action == "pockets" and not _has_pockets(look):
-        action = "walk"
-    return joint_rotations(Gait(**look["gait"]), phase, action, _holds(look))
+    """The joint rotations of a person in a possible action, with their own gait and what they carry."""
+    return joint_rotations(Gait(**look["gait"]), phase, possible(look, action), _holds(look))
 
 
 def pose(person: Person, rotations: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
