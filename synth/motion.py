@@ -138,9 +138,9 @@ THUMB = unit([0.196, -0.534, 0.823])  # about which the thumb is laid along the 
 # ankle dorsiflexion; the hip's against the vertical. From 10 to 40 % the foot is flat.
 _NORMAL = np.deg2rad(
     [
-        [19, 14, 5, -5, -14, -19, -12, 5, 18, 22],
-        [6, 16, 15, 8, 5, 9, 34, 60, 47, 17],
-        [5, 2, 10, 13, 16, 10, -10, -6, 3, 5],
+        [20, 16, 8, -1, -10, -16, -10, 8, 20, 23],
+        [4, 15, 14, 8, 7, 15, 38, 60, 45, 15],
+        [2, -1, 6, 9, 16, 11, -10, -6, 3, 4],
     ]
 )
 _NORMAL_CURVES = CubicSpline(

@@ -231,9 +231,14 @@ def _holds(look: dict) -> tuple[str, ...]:
 
 
 def possible(look: dict, action: str) -> str:
-    """The action, or what somebody does instead: who has no pockets lets the hands swing."""
-    worn_ = {look[slot]["kind"] for slot in ("top", "outer", "bottom") if look[slot]}
-    return "walk" if action == "pockets" and not worn_ & POCKETS else action
+    """The action, or what somebody does instead: walk, without pockets in what is outermost at the hip, or with a
+    suitcase at their heels.
+    """
+    at_hip = look["outer"] or (look["tucked"] and look["bottom"]) or look["top"]
+    hindered = (action == "pockets" and at_hip["kind"] not in POCKETS) or (
+        action == "run" and "suitcase" in _holds(look)
+    )
+    return "walk" if hindered else action
 
 
 def stance(look: dict, action: str, phase: float) -> dict[str, np.ndarray]:

@@ -405,7 +405,7 @@ def test_closed_hands_hold_what_hangs_from_them(bag: str) -> None:
 
 
 def test_no_finger_shows_through_a_pocket() -> None:
-    for look in [look for look in LOOKS if look["bottom"] and "skirt" not in look["bottom"]["kind"]][:4]:
+    for look in [look for look in LOOKS if possible(look, "pockets") == "pockets"][:4]:
         look = {**look, "bag": None}
         person = build(look)
         fingers = [bone for bone, name in enumerate(base_mesh().bones) if "_02_" in name or "_03_" in name]
@@ -421,13 +421,21 @@ def test_no_finger_shows_through_a_pocket() -> None:
                 )
                 front, _ = nearest(pixels, turned[:, 1], person.faces)
                 shown[action] += int(tips[front[front >= 0]].sum())
-        assert shown["pockets"] == 0 and shown["walk"] > 50
+        assert shown["pockets"] <= 2 and shown["walk"] > 50  # pixels, of six views
 
 
 def test_who_has_no_pockets_lets_the_hands_swing() -> None:
-    skirt = {**LOOKS[0], "bag": None, "outer": None, "top": {**LOOKS[0]["top"], "kind": "dress"}, "bottom": None}
-    assert possible(skirt, "pockets") == "walk" and "pocket_l" not in stance(skirt, "pockets", 0.1)
-    assert "pocket_l" in stance({**skirt, "bottom": {**LOOKS[0]["top"], "kind": "jeans"}}, "pockets", 0.1)
+    bare = {**LOOKS[0], "bag": None, "outer": None, "tucked": False}
+    dress = {**bare, "top": {**LOOKS[0]["top"], "kind": "dress"}, "bottom": None}
+    shirt = {**bare, "top": {**LOOKS[0]["top"], "kind": "shirt"}, "bottom": {**LOOKS[0]["top"], "kind": "jeans"}}
+    for look in (dress, shirt):
+        assert possible(look, "pockets") == "walk" and "pocket_l" not in stance(look, "pockets", 0.1)
+    assert "pocket_l" in stance({**shirt, "tucked": True}, "pockets", 0.1)
+
+
+def test_nobody_runs_with_a_suitcase_at_their_heels() -> None:
+    (look,) = carrying("suitcase", count=1)
+    assert (possible(look, "run"), possible({**look, "bag": None}, "run")) == ("walk", "run")
 
 
 def test_the_left_arm_swings_past_a_bag_at_the_hip() -> None:
