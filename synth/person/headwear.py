@@ -17,9 +17,11 @@ from synth.person.pieces import (
     normals,
     places,
     refine,
+    step,
     template,
     whole,
 )
+from synth.person.surface import hang
 from synth.person.textures import tile_uv
 
 HAIR_UNDER_HAT_M = 0.005
@@ -76,7 +78,7 @@ def hat_inside(hat: Hat, at: np.ndarray) -> np.ndarray:
     """Metres inside a hat's edge."""
     side, back, up = units(at)
     if hat.hides == "all":  # an opening for the face
-        face = 1 - np.hypot(side / 0.80, (up + 0.08) / np.where(up > -0.08, 0.82, 0.98))
+        face = 1 - np.hypot(side / 0.76, (up + 0.08) / np.where(up > -0.08, 0.60, 0.98))  # below the hairline
         return np.where(at[..., 1] < -0.045, -face * 0.08, 1.0)
     front, slope = hat.line
     return (up - front - slope * (back + 0.5)) * 0.108
@@ -98,7 +100,7 @@ def hat_parts(hat: Hat, look: dict, head: np.ndarray, at: np.ndarray) -> list[Pa
     grow = ((rest - skull) * out).sum(1).clip(0)
     for _ in range(8):
         grow = np.maximum(grow, mean @ grow)
-    for _ in range(6):
+    for _ in range(24 if hat.hides == "all" else 6):
         grow = mean @ grow
     _, back, up = units(where)
     off = hat.off_m + grow * (1 if hat.hides == "all" else 0.6)
@@ -115,6 +117,8 @@ def hat_parts(hat: Hat, look: dict, head: np.ndarray, at: np.ndarray) -> list[Pa
     for _ in range(4 if hat.hides == "all" else 0):
         off = np.maximum(off, mean @ off)
     moved += out * off[:, None]
+    if look["kind"] == "headscarf":
+        moved = _draped(moved, where)
     uv = _hat_uv(where, patch.faces)
     weights = _hat_weights(where, hat)
     parts = [
@@ -160,6 +164,19 @@ def hat_parts(hat: Hat, look: dict, head: np.ndarray, at: np.ndarray) -> list[Pa
             Part(vertices, np.tile(weights[loop], (len(rings), 1)), faces, base, shades, hat.roughness, HAIR + 1)
         )
     return parts
+
+
+def _draped(moved: np.ndarray, where: np.ndarray) -> np.ndarray:
+    """A scarf (N, 3) that falls from cheeks and nape instead of lining the neck. Args: where: on the template."""
+    middle = np.array([0.0, moved[:, 1].mean()])
+    away = moved[:, :2] - middle
+    radius = np.linalg.norm(away, axis=1) + 1e-9
+    down = moved[:, 2].max() - moved[:, 2]
+    wide = hang(np.arctan2(away[:, 0], -away[:, 1]), radius, down, 0.45)
+    low = step(-units(where)[2], 0.0, 0.35)  # below the eyes
+    out = moved.copy()
+    out[:, :2] += away / radius[:, None] * (np.maximum(wide - radius, 0) * low)[:, None]
+    return out
 
 
 def _hat_weights(where: np.ndarray, hat: Hat) -> np.ndarray:

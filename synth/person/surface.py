@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import numpy as np
 from scipy import sparse
-from scipy.ndimage import gaussian_filter1d
+from scipy.ndimage import gaussian_filter, gaussian_filter1d, maximum_filter
 
 from synth.motion import Gait, joint_rotations
 from synth.person.basemesh import base_mesh
@@ -148,6 +148,33 @@ class Hull:
         lifted[:, :2] = self.middle + out * (self.at[:, :2] - self.middle)
         over = np.minimum(tail.heights[0] - z, z - self.height(0.79))
         self.put_on(lifted, np.where(charts().arm < 0.3, over, -1.0))
+
+
+def hang(angle: np.ndarray, radius: np.ndarray, down: np.ndarray, fall: float, seat_m: float = 0.0) -> np.ndarray:
+    """Radius (N,) of cloth round a limb that hangs from the widest places above.
+
+    Args:
+        down: (N,) metres along the limb. seat_m: as far down it falls in steeply, from the seat to the leg.
+    """
+    pitch = 0.02
+    rows = int(down.max() / pitch) + 2
+    grid = np.full((rows, ANGLES), -np.inf)
+    turn = (angle / (2 * np.pi) % 1) * ANGLES
+    i, j = (down / pitch).astype(int), turn.astype(int) % ANGLES
+    np.maximum.at(grid, (i, j), radius)
+    grid = np.maximum(grid, maximum_filter(grid, (3, 3), mode=("nearest", "wrap")) - 0.002)
+    for k in range(rows):
+        if not np.isfinite(grid[k]).all():
+            known = np.flatnonzero(np.isfinite(grid[k]))
+            grid[k] = np.interp(np.arange(ANGLES), known, grid[k, known], period=ANGLES) if len(known) else grid[k - 1]
+        if k:
+            grid[k] = np.maximum(grid[k], grid[k - 1] - (max(fall, 0.45) if k * pitch < seat_m else fall) * pitch)
+    grid = gaussian_filter(grid, (1.5, 1.5), mode=("nearest", "wrap"))
+    y, x = np.clip(down / pitch - 0.5, 0, rows - 1.001), turn - 0.5
+    i, j = y.astype(int), np.floor(x).astype(int)
+    fy, fx = y - i, x - j
+    a, b = j % ANGLES, (j + 1) % ANGLES
+    return (grid[i, a] * (1 - fx) + grid[i, b] * fx) * (1 - fy) + (grid[i + 1, a] * (1 - fx) + grid[i + 1, b] * fx) * fy
 
 
 def even_normals(at: np.ndarray, faces: np.ndarray) -> np.ndarray:

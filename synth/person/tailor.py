@@ -8,7 +8,7 @@ an outer layer covers is cut away but for a margin.
 from functools import lru_cache
 
 import numpy as np
-from scipy.ndimage import gaussian_filter, gaussian_filter1d, maximum_filter
+from scipy.ndimage import gaussian_filter1d, maximum_filter
 
 from synth.person.basemesh import base_mesh
 from synth.person.collars import PROFILES, collar_parts, neck_chain
@@ -16,7 +16,6 @@ from synth.person.garments import Garment, armhole, leg_height, region
 from synth.person.parts import Part
 from synth.person.pieces import Piece, border_loops, cut, drop_slivers, places, round_arm, step
 from synth.person.surface import (
-    ANGLES,
     GROUP,
     MARGIN_M,
     ROUNDS,
@@ -26,6 +25,7 @@ from synth.person.surface import (
     cloth_weights,
     covered,
     even_normals,
+    hang,
     lip,
     mean,
     seamed,
@@ -68,33 +68,6 @@ def seat() -> np.ndarray:
     return step(-np.abs(x), -0.05, -0.025) * step(y, 0.02, 0.05) * step(z, 0.74, 0.80) * step(-z, -1.02, -0.96)
 
 
-def _hang(angle: np.ndarray, radius: np.ndarray, down: np.ndarray, fall: float, seat_m: float = 0.0) -> np.ndarray:
-    """Radius (N,) of cloth round a limb that hangs from the widest places above.
-
-    Args:
-        down: (N,) metres along the limb. seat_m: as far down it falls in steeply, from the seat to the leg.
-    """
-    pitch = 0.02
-    rows = int(down.max() / pitch) + 2
-    grid = np.full((rows, ANGLES), -np.inf)
-    turn = (angle / (2 * np.pi) % 1) * ANGLES
-    i, j = (down / pitch).astype(int), turn.astype(int) % ANGLES
-    np.maximum.at(grid, (i, j), radius)
-    grid = np.maximum(grid, maximum_filter(grid, (3, 3), mode=("nearest", "wrap")) - 0.002)
-    for k in range(rows):
-        if not np.isfinite(grid[k]).all():
-            known = np.flatnonzero(np.isfinite(grid[k]))
-            grid[k] = np.interp(np.arange(ANGLES), known, grid[k, known], period=ANGLES) if len(known) else grid[k - 1]
-        if k:
-            grid[k] = np.maximum(grid[k], grid[k - 1] - (max(fall, 0.45) if k * pitch < seat_m else fall) * pitch)
-    grid = gaussian_filter(grid, (1.5, 1.5), mode=("nearest", "wrap"))
-    y, x = np.clip(down / pitch - 0.5, 0, rows - 1.001), turn - 0.5
-    i, j = y.astype(int), np.floor(x).astype(int)
-    fy, fx = y - i, x - j
-    a, b = j % ANGLES, (j + 1) % ANGLES
-    return (grid[i, a] * (1 - fx) + grid[i, b] * fx) * (1 - fy) + (grid[i + 1, a] * (1 - fx) + grid[i + 1, b] * fx) * fy
-
-
 def _trunk(garment: Garment, hull: Hull, point: np.ndarray) -> np.ndarray:
     """Moves of the trunk's cloth (M, 3)."""
     p = places(GROUP, ROUNDS)
@@ -106,7 +79,7 @@ def _trunk(garment: Garment, hull: Hull, point: np.ndarray) -> np.ndarray:
     hangs = at[:, 2] < top
     down = np.clip(top - at[:, 2], 0, None)
     wide = radius.copy()
-    wide[hangs] = _hang(np.arctan2(away[hangs, 0], -away[hangs, 1]), radius[hangs], down[hangs], garment.fall)
+    wide[hangs] = hang(np.arctan2(away[hangs, 0], -away[hangs, 1]), radius[hangs], down[hangs], garment.fall)
     z = p.at[mine, 2]
     low = max(garment.hem_m, 0.82)
     loose = step(-z, -1.30, -low - 0.02) * garment.ease_m
@@ -181,7 +154,7 @@ def _leg(garment: Garment, hull: Hull, point: np.ndarray, mine: np.ndarray, side
     radius = np.linalg.norm(away, axis=1) + 1e-9
     angle = np.arctan2(away[:, 0] * side, -away[:, 1])
     down = np.clip(at[:, 2].max() - at[:, 2], 0, None)
-    wide = np.maximum(_hang(angle, radius, down, garment.fall, at[:, 2].max() - hull.height(0.74)), radius)
+    wide = np.maximum(hang(angle, radius, down, garment.fall, at[:, 2].max() - hull.height(0.74)), radius)
     z = leg_height(p.at[mine])
     share = step(-z, -0.80, -max(garment.hem_m, 0.45))
     wide = np.maximum(wide, garment.leg_m * share)
@@ -204,7 +177,7 @@ def _arm(garment: Garment, hull: Hull, point: np.ndarray, mine: np.ndarray, side
     away, along, e1, e2 = round_arm(point[mine], np.array([a, b, c]))
     radius = np.linalg.norm(away, axis=1) + 1e-9
     angle = np.arctan2((away * e1).sum(1), (away * e2).sum(1))
-    wide = np.maximum(_hang(angle, radius, np.clip(along, 0, None), 0.10 + 0.5 * garment.fall), radius)
+    wide = np.maximum(hang(angle, radius, np.clip(along, 0, None), 0.10 + 0.5 * garment.fall), radius)
     place = p.arm_m[mine]
     assert garment.sleeve_m is not None
     start = step(place, 0.03, 0.10)

@@ -57,7 +57,7 @@ def tile_uv(tile: str, u: np.ndarray, v: np.ndarray) -> np.ndarray:
     upwards.
     """
     x0, y0, w, h = TILES[tile]
-    over = GUTTER / (w - 2 * GUTTER)
+    over = (GUTTER - 1) / (w - 2 * GUTTER)  # never between two tiles
     x = x0 + GUTTER + np.clip(u, -over, 1 + over) * (w - 2 * GUTTER)
     y = y0 + h - 4 - np.clip(v, 0, 1) * (h - 8)
     return np.stack([x / SIZE, 1 - y / SIZE], axis=-1)
