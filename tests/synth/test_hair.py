@@ -11,12 +11,12 @@ pytestmark = pytest.mark.skipif(importlib.util.find_spec("anny") is None, reason
 if importlib.util.find_spec("anny"):
     from scipy.spatial import cKDTree
 
-    from synth.person.body import shape_vertices
+    from synth.person.body import shape_of, shape_vertices
     from synth.person.hair import hair_parts
     from synth.person.haircuts import HAIR, hairline, on_ear, roots, under_hair
     from synth.person.head import face_places
     from synth.person.parts import HAIR as LAYER
-    from synth.person.person import build, shape_of
+    from synth.person.person import build
     from synth.person.pieces import places, whole
     from synth.person.strands import _lie
     from synth.person.surface import Hull
