@@ -478,8 +478,18 @@ def paint_bag(look: dict) -> Canvas:
         c.relief += np.float32(0.5) * np.sign(np.sin(2 * np.pi * c.x * 24)) * np.ones_like(c.z)
         c.line(np.broadcast_to(np.abs(np.abs(c.x) - 0.25), c.relief.shape), 0.006, 0.6, 0.5)
         return c
+    off = np.abs(c.x) if look["kind"] == "backpack" else np.abs(np.abs(c.x) - 0.25)  # from the middle of a side
+    x, z = np.broadcast_arrays(off, c.z)
+    second = hex_colour(look["second"])
     if look["trim"]:
-        c.paint(np.broadcast_to(c.z < 0.3, c.relief.shape), hex_colour(look["second"]))
-    c.line(np.broadcast_to(c.z - 0.8, c.relief.shape), 0.012, 0.5, 0.35)
-    c.line(np.broadcast_to(np.abs(np.abs(c.x) - 0.2), c.relief.shape) + 0 * c.z, 0.005, 0.4, 0.2)
+        c.paint(z < 0.3, second)
+    c.albedo *= (1 - 0.3 * np.clip(1 - z / 0.5, 0, 1) ** 2)[..., None].astype(np.float32)  # its weight is at the bottom
+    c.relief += (0.5 * np.sin(6 * z + 9 * x) * np.sin(11 * z - 5 * c.x) * (z < 0.8)).astype(np.float32)
+    pocket = np.maximum(x - 0.085, np.abs(z - 0.32) - 0.18)
+    c.paint((pocket < 0) & (z < 0.46), 0.85 * c.albedo.mean((0, 1)), 0.35)
+    c.line(pocket, 0.006, 0.5, 0.4)
+    c.line(np.where(x < 0.075, z - 0.46, 1.0), 0.012, 0.5, 0.55)  # its zip
+    c.line(np.where(x < 0.12, z - 0.82, 1.0), 0.012, 0.5, 0.45)
+    c.paint((x < 0.022) & (np.abs(z - 0.64) < 0.03), second)  # a label
+    c.line(x - 0.118, 0.005, -0.5, 0.25)  # piping
     return c
