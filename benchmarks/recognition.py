@@ -25,8 +25,9 @@ def rank1(ids: int, shots: int) -> dict[str, float]:
     """Share of queries whose nearest crop at another place and hour shows the same person.
 
     Small nets that begin from nothing. One learns from half of each person's pictures, of ordinary people and of pairs
-    of look-alikes, and retrieves with the other half, either kind among themselves; one learns from half of the
-    ordinary people and retrieves the other half, whom it has never seen. This takes most of an hour.
+    of look-alikes, and retrieves with the other half, either kind among themselves, and as many ordinary people as
+    there are look-alikes; one learns from half of the ordinary people and retrieves the other half, whom it has never
+    seen. This takes an hour.
 
     Args:
         ids: ordinary people; half as many look-alikes. shots: pictures of each, over all viewpoints there are.
@@ -43,6 +44,7 @@ def rank1(ids: int, shots: int) -> dict[str, float]:
         some = _learn([plain.take(np.flatnonzero(first))], out / "some")
         return {
             "machine_rank1": _retrieve(both, plain.take(np.flatnonzero(~halves[0]))),
+            "machine_rank1_half_as_many": _retrieve(both, plain.take(np.flatnonzero(~halves[0] & first))),
             "machine_rank1_lookalikes": _retrieve(both, pairs.take(np.flatnonzero(~halves[1]))),
             "machine_rank1_unseen": _retrieve(some, plain.take(np.flatnonzero(~first))),
         }
