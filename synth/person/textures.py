@@ -36,20 +36,6 @@ TILES = {  # left, top, width, height
 }
 TRUNK_M, SLEEVE_M, LEG_M = 1.05, 0.42, 0.55  # widths of cloth that a tile stands for
 SLEEVE_LOW_M, SLEEVE_HIGH_M = 0.5, -0.06  # places along the arm at the lower and upper edge of a sleeve's tile
-FABRICS = (
-    "plain",
-    "heather",
-    "stripes",
-    "pinstripes",
-    "checks",
-    "tartan",
-    "dots",
-    "blocks",
-    "flowers",
-    "denim",
-    "knit",
-    "camouflage",
-)
 
 
 def tile_uv(tile: str, u: np.ndarray, v: np.ndarray) -> np.ndarray:

@@ -13,6 +13,7 @@ from synth.person.body import shape_of, shape_vertices
 from synth.person.smplx_bodies import read_bodies
 
 BODIES = {"anny": "CC-BY-4.0", "smplx": "LicenseRef-SMPL-X-non-commercial"}  # and what renders of them may be used for
+OF_THE_PACK = "LicenseRef-asset-pack"  # which only its owner knows
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class Tiers:
             "assets": _folder(self.assets) if self.assets else None,
             "body": "smplx" if self.smplx else "anny",
             "smplx": _folder(self.smplx) if self.smplx else None,
-            "licence": BODIES["smplx" if self.smplx else "anny"],
+            "licence": OF_THE_PACK if self.assets and not self.smplx else BODIES["smplx" if self.smplx else "anny"],
         }
 
 

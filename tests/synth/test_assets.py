@@ -210,6 +210,7 @@ def test_a_capture_names_its_pack(tmp_path: Path) -> None:
     tiers = Tiers(tmp_path / "pack")
     record = tiers.record()["assets"]
     assert record["name"] == "pack" and len(record["sha256"]) == 64
+    assert tiers.record()["licence"] == "LicenseRef-asset-pack" and Tiers().record()["licence"] == "CC-BY-4.0"
     task = Task(load_world("demo-src"), 6, 0, tmp_path / "out", "cpu", tiers=tiers)
     looks = _begin(task)
     assert open_capture(tmp_path / "out").info["assets"] == record and "assets" in looks[0]
