@@ -54,6 +54,8 @@ def person_object(name: str, person: Person, vertices: np.ndarray) -> bpy.types.
     """A person as one object with one material: texture times vertex colour, relief from the texture's fourth channel,
     roughness by vertex.
     """
+    finish = person.finish
+    assert finish is not None, f"{name} has none left"
     material = bpy.data.materials.new(name)
     material.use_nodes = True
     nodes, links = material.node_tree.nodes, material.node_tree.links
@@ -61,7 +63,7 @@ def person_object(name: str, person: Person, vertices: np.ndarray) -> bpy.types.
     texture, colour, rough, product, bump = (
         nodes.new(f"ShaderNode{kind}") for kind in ("TexImage", "Attribute", "Attribute", "Mix", "Bump")
     )
-    texture.image = image(name, person.atlas)
+    texture.image = image(name, finish.atlas)
     colour.attribute_name, rough.attribute_name = "colour", "roughness"
     product.data_type, product.blend_type = "RGBA", "MULTIPLY"
     product.inputs["Factor"].default_value = 1.0
@@ -73,13 +75,11 @@ def person_object(name: str, person: Person, vertices: np.ndarray) -> bpy.types.
     links.new(texture.outputs["Alpha"], bump.inputs["Height"])
     links.new(bump.outputs["Normal"], shader.inputs["Normal"])
     shader.inputs["Specular IOR Level"].default_value = 0.3
-    item = mesh_object(name, vertices, person.faces, person.uv, material, smooth=True)
+    item = mesh_object(name, vertices, person.faces, finish.uv, material, smooth=True)
     tint = np.ones((len(vertices), 4), np.float32)
-    tint[:, :3] = person.colour
+    tint[:, :3] = finish.colour
     item.data.attributes.new("colour", "FLOAT_COLOR", "POINT").data.foreach_set("color", tint.ravel())
-    item.data.attributes.new("roughness", "FLOAT", "POINT").data.foreach_set(
-        "value", person.roughness.astype(np.float32)
-    )
+    item.data.attributes.new("roughness", "FLOAT", "POINT").data.foreach_set("value", finish.roughness)
     return item
 
 

@@ -165,7 +165,8 @@ def _change_cast(studio: Studio, people: dict, wanted: dict[Worn, dict], tiers: 
     for worn, look in wanted.items():
         if worn not in people:
             person = build(look, tiers)
-            people[worn] = (person, person_object(f"person-{worn[0]}", person, person.vertices))
+            item = person_object(f"person-{worn[0]}", person, person.vertices)
+            people[worn] = (replace(person, finish=None), item)
             trim()
 
 

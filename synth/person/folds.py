@@ -15,7 +15,7 @@ VARIANTS = 5
 DEPTH_M = 0.007  # of a fold of relief 1
 
 
-@lru_cache(maxsize=128)
+@lru_cache(maxsize=96)
 def fold_map(
     kind: str, part: str, variant: int, shape: tuple[int, int], size_m: tuple[float, float]
 ) -> tuple[np.ndarray, np.ndarray]:

@@ -136,7 +136,6 @@ def beard_place(at: np.ndarray) -> np.ndarray:
     return np.where(mouth, 0.0, np.maximum(jaw * cheek, upper))
 
 
-@lru_cache(maxsize=512)
 def _shown(worn: tuple[Garment, ...], shoe: Shoe | None, items: tuple[Asset, ...]) -> Piece:
     p = places("body")
     at, y, z = p.at, p.at[:, 1], p.at[:, 2]

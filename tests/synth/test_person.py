@@ -3,7 +3,7 @@
 import importlib.util
 import json
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import lru_cache
 from typing import Any
 
@@ -67,13 +67,13 @@ def test_every_garment_and_haircut_builds() -> None:
         count = len(person.vertices)
         assert 1000 < count and 1000 < len(person.faces) <= 75_000, said  # all that can be worn at once
         assert person.faces.min() == 0 and person.faces.max() < count, said
-        for values in (person.vertices, person.uv, person.colour, person.roughness, person.marks):
+        for values in (person.vertices, person.finish.uv, person.finish.colour, person.finish.roughness, person.marks):
             assert np.isfinite(values).all(), said
         assert np.allclose(person.weights.sum(1), 1, atol=1e-4) and person.weights.min() >= 0, said
-        assert person.uv.min() >= 0 and person.uv.max() <= 1 and person.colour.min() >= 0, said
-        assert person.atlas.dtype == np.uint8 and person.atlas.std() > 1, said
-        assert len(person.colour) == len(person.roughness) == len(person.weights) == count, said
-        assert person.uv.shape == (len(person.faces), 3, 2), said
+        assert person.finish.uv.min() >= 0 and person.finish.uv.max() <= 1 and person.finish.colour.min() >= 0, said
+        assert person.finish.atlas.dtype == np.uint8 and person.finish.atlas.std() > 1, said
+        assert len(person.finish.colour) == len(person.finish.roughness) == len(person.weights) == count, said
+        assert person.finish.uv.shape == (len(person.faces), 3, 2), said
         height = look["shape"]["height_m"]
         own = person.vertices[person.layer < HAIR]
         tall = np.ptp(own[:, 2])
@@ -84,10 +84,7 @@ def test_every_garment_and_haircut_builds() -> None:
 
 def test_a_look_through_json_builds_the_same_person() -> None:
     for look in LOOKS[:1]:
-        one, two = build(look), build(json.loads(json.dumps(look)))
-        for name in Person.__dataclass_fields__:
-            a, b = getattr(one, name), getattr(two, name)
-            assert np.array_equal(a, b) if isinstance(a, np.ndarray) else a == b, name
+        np.testing.assert_equal(asdict(build(look)), asdict(build(json.loads(json.dumps(look)))))
 
 
 def test_wardrobes_hold_only_what_can_be_made() -> None:
@@ -262,11 +259,11 @@ def test_nothing_of_a_skirt_shows_through_what_is_worn_over_it() -> None:
         look = {**LOOKS[0], **kinds, "tucked": False, "shape": {**LOOKS[0]["shape"], **PLAIN, "male": 0.0}}
         person = build(look)
         failing, cloth = 0, 0
-        for phase, turned in ((0.0, 0.0), (0.13, 2.0), (0.38, 4.0), (0.75, 5.0)):
+        for phase in np.arange(0, 1, 0.1):
             vertices, _ = pose(person, stance(look, "walk", phase))
-            bad, seen = poke_through(person, vertices @ rotation(z=turned).T)
+            bad, seen = poke_through(person, vertices @ rotation(z=17 * phase).T)
             failing, cloth = failing + bad, cloth + seen
-        assert failing < 0.003 * cloth, (top, bottom, outer, failing / cloth)
+        assert failing < 0.004 * cloth, (top, bottom, outer, failing / cloth)
 
 
 def test_shoulders_fill_up_to_a_line_and_no_further() -> None:
@@ -300,7 +297,7 @@ def test_high_boots_follow_the_leg_and_hold_the_trousers() -> None:
 
 
 def test_both_legs_of_trousers_have_their_own_folds() -> None:
-    atlas = someone().atlas.astype(int)
+    atlas = someone().finish.atlas.astype(int)
     left, right = (
         atlas[y : y + h, x : x + w] for x, y, w, h in (TILES[f"bottom {side}"] for side in ("left", "right"))
     )
