@@ -60,6 +60,7 @@ Curl = tuple[float, float, float]  # of a finger's three joints, radians
 RELAXED: Curl = (0.30, 0.50, 0.33)
 FLAT: Curl = (-0.18, -0.14, 0.10)
 CLOSED: Curl = (0.80, 1.45, 1.00)
+FIST: Curl = (0.75, 1.15, 0.75)  # a loose one
 
 
 @dataclass(frozen=True)
@@ -134,23 +135,31 @@ ACROSS, BACK = unit([0.384, 0.825, -0.414]), unit([0.747, -0.014, 0.664])
 FINGERS = {"index": 0.26, "middle": 0.07, "ring": -0.04, "pinky": -0.10}
 THUMB = unit([0.196, -0.534, 0.823])  # about which the thumb is laid along the index finger
 
-# Degrees at 0, 10, ... 90 % of the cycle that begins with the heel strike: hip flexion, knee flexion,
-# ankle dorsiflexion; the hip's against the vertical. From 10 to 40 % the foot is flat.
-_NORMAL = np.deg2rad(
-    [
+# Degrees at 0, 10, ... 90 % of the cycle that begins with a foot's landing: hip flexion, against the vertical; knee
+# flexion; ankle dorsiflexion. In walking the foot is flat from 10 to 40 %; in running it has left the ground by 40 %.
+_COURSES = {
+    "walk": [
         [20, 16, 8, -1, -10, -16, -10, 8, 20, 23],
-        [4, 15, 14, 8, 7, 15, 38, 60, 45, 15],
-        [2, -1, 6, 9, 16, 11, -10, -6, 3, 4],
-    ]
-)
-_NORMAL_CURVES = CubicSpline(
-    np.linspace(0, 1, 11), np.column_stack([_NORMAL, _NORMAL[:, 0]]), axis=1, bc_type="periodic"
-)
+        [4, 14, 12, 5, 4, 17, 42, 58, 38, 12],
+        [2, 0, 4, 6, 13, 12, -5, -5, 3, 4],
+    ],
+    "run": [
+        [30, 24, 8, -8, -14, -4, 14, 32, 40, 37],
+        [16, 34, 30, 17, 22, 56, 88, 94, 68, 30],
+        [6, 10, 22, 16, -16, -12, -6, 0, 4, 6],
+    ],
+}
+_CURVES = {
+    name: CubicSpline(
+        np.linspace(0, 1, 11), np.deg2rad([[*angles, angles[0]] for angles in course]), axis=1, bc_type="periodic"
+    )
+    for name, course in _COURSES.items()
+}
 
 
-def _leg(phase: float) -> tuple[float, float, float]:
-    """Hip flexion, knee flexion, ankle dorsiflexion (radians) at a phase in [0, 1); 0 is the heel strike."""
-    hip, knee, ankle = _NORMAL_CURVES(phase)
+def _leg(phase: float, run: bool = False) -> tuple[float, float, float]:
+    """Hip flexion, knee flexion, ankle dorsiflexion (radians) at a phase in [0, 1); 0 is the foot's landing."""
+    hip, knee, ankle = _CURVES["run" if run else "walk"](phase)
     return float(hip), float(knee), float(ankle)
 
 
@@ -168,28 +177,31 @@ def joint_rotations(
     if action not in ACTIONS:
         raise ValueError(f"action: got {action!r}, wanted one of {', '.join(ACTIONS)}")
     run = action == "run"
-    amount = 0.05 if action in STILL else gait.stride * (1.25 if run else 1.0)
+    amount = 0.05 if action in STILL else gait.stride
     t = 2 * np.pi * phase
-    twist, lean = 0.10 * amount * np.cos(t), 0.02 * gait.sway * np.sin(t)
+    twist = 0.10 * amount * np.cos(t)
+    drop, lean = -0.05 * gait.sway * amount * np.sin(t), 0.02 * gait.sway * np.sin(t)  # of the hip that swings
     stoop = gait.stoop + (0.06 if run else 0.0)
     pose = {
-        "pelvis": rotation(y=lean, z=-twist),
+        "pelvis": rotation(y=drop, z=-twist),
         "spine_01": rotation(x=stoop),
-        "spine_02": rotation(x=stoop, y=-lean, z=twist),
+        "spine_02": rotation(x=stoop, y=lean - drop, z=twist),
         "spine_03": rotation(x=stoop, z=0.8 * twist),
         "neck_01": rotation(x=-stoop, z=-0.4 * twist),
         "head": rotation(x=-stoop, z=-0.4 * twist),
     }
     for side, sign, shift in (("l", 1.0, 0.0), ("r", -1.0, 0.5)):
-        hip, knee, ankle = _leg((phase + shift) % 1.0)
-        if run:
-            hip, knee = hip + 0.15, knee + 0.25
-        pose[f"thigh_{side}"] = flexion(hip * amount) @ rotation(y=INWARD * sign, z=gait.turnout * sign)
+        hip, knee, ankle = _leg((phase + shift) % 1.0, run)
+        pose[f"thigh_{side}"] = flexion(hip * amount) @ rotation(y=INWARD * sign - drop, z=gait.turnout * sign)
         pose[f"calf_{side}"] = flexion(-knee * amount - 0.02)
         pose[f"foot_{side}"] = rotation(y=-INWARD * sign) @ flexion(ankle * amount)
-        swing = -0.12 - (0.55 if run else 0.38) * gait.arm_swing * amount * np.cos(2 * np.pi * (phase + shift))
-        elbow = 1.45 if run else gait.elbow + 0.35 * max(swing, 0.0)
-        pose |= _arm(side, swing, elbow=elbow, spread=gait.spread)
+        back = np.cos(2 * np.pi * (phase + shift))  # 1 as the foot lands: the arm is behind
+        if run:
+            swing = -0.35 - 0.60 * np.sign(back) * np.abs(back) ** 0.6
+            pose |= _arm(side, swing, 1.65 - 0.25 * back, 0.15, FIST, gait.spread + 0.08)
+        else:
+            swing = -0.12 - 0.38 * gait.arm_swing * amount * back
+            pose |= _arm(side, swing, gait.elbow + 0.35 * max(swing, 0.0), spread=gait.spread)
     tasks = hand_tasks(action, holds)
     if action == "sit":
         for side, sign in (("l", 1.0), ("r", -1.0)):
