@@ -90,7 +90,7 @@ TASKS = {
     "wave": Task(0.25, 1.95, -1.35, spread=0.95, curl=(0.08, 0.14, 0.09)),
     "pocket": Task(-0.34, 0.80, 0.62, 0.16, (0.15, 0.2, 0.1), back=(0.87, -0.5, 0.0), fingers=(-0.48, 0.1, -0.82)),
     "handbag": Task(0.03, 0.15, curl=CLOSED, back=(1.0, 0.0, 0.0), fingers=(0.0, 0.0, -1.0)),
-    "suitcase": Task(-0.30, 0.15, curl=CLOSED, back=(0.0, -1.0, 0.0), fingers=(0.0, 0.3, -0.95)),
+    "suitcase": Task(-0.90, 0.15, curl=CLOSED, back=(0.0, -1.0, 0.0), fingers=(0.0, 0.3, -0.95)),
     "umbrella": Task(0.15, 1.9, 0.10, curl=CLOSED, back=(0.86, -0.5, 0.0), fingers=(-0.5, -0.86, 0.0)),
 }
 

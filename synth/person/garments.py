@@ -297,7 +297,8 @@ def neck_line(garment: Garment, at: np.ndarray) -> np.ndarray:
     depth, width = garment.scoop
     across = np.clip(np.abs(x) / width, 0, 1)
     dip = depth * (1 - (across if depth > 0.07 else across**2.5)) * (y < 0.0)
-    return garment.neck_m + 0.55 * (y + 0.005) - dip - z
+    on_shoulder = 0.6 * np.maximum(np.abs(x) - 0.065, 0)  # where what has no sleeves keeps its straps
+    return garment.neck_m + 0.55 * (y + 0.005) - dip + on_shoulder - z
 
 
 def region(garment: Garment, p: Places) -> np.ndarray:

@@ -45,7 +45,7 @@ def hair_parts(look: dict, body: np.ndarray, cloth: np.ndarray, noise: np.ndarra
     if look["beard"]:
         parts += _beard(look["beard"], colour, plain_head, plain_at)
     if hat is not None:
-        parts += hat_parts(hat, look["hat"], plain_head, plain_at)
+        parts += hat_parts(hat, look["hat"], plain_head, plain_at, cloth)
     if look["glasses"]:
         parts += glasses_parts(look["glasses"], body)
     if look["mask"]:

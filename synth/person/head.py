@@ -145,7 +145,8 @@ def _shown(worn: tuple[Garment, ...], shoe: Shoe | None, items: tuple[Asset, ...
     if shoe is not None and shoe.open:
         kept = np.where(p.on_leg > 0.5, np.minimum(kept, z - 0.006), kept)  # not under the foot
     elif shoe is not None:
-        line = np.where(y < -0.075, 0.10, 0.055) if not shoe.low else np.where(y < -0.10, 0.055, 0.030)
+        heel = shoe.collar_m - 0.014  # under its rim
+        line = np.where(y < -0.075, 0.10, 0.055) if not shoe.low else np.where(y < -0.10, 0.055, heel)
         top = line if shoe.shaft_m is None else np.full(len(z), shoe.shaft_m - 0.03)
         kept = np.minimum(kept, np.where(p.on_leg > 0.5, z - top, 1.0))
     faces = whole("body").faces

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+from scipy.ndimage import gaussian_filter, gaussian_filter1d, maximum_filter
 
 from synth.person.basemesh import base_mesh
 from synth.person.colours import hex_colour, linear
@@ -48,7 +49,7 @@ class Hat:
 
 HATS = {
     "cap": Hat((0.42, -0.22), 0.010, brim_m=0.072, crown_m=0.010),
-    "beanie": Hat((0.24, -0.30), 0.009, fold_m=0.055, crown_m=0.012, soft=6),
+    "beanie": Hat((0.30, -0.24), 0.008, fold_m=0.034, crown_m=0.045, soft=4),
     "bucket hat": Hat((0.36, -0.12), 0.016, brim_m=0.055, round_brim=True, crown_m=0.006),
     "hat": Hat((0.40, -0.12), 0.016, brim_m=0.062, round_brim=True, crown_m=0.030),
     "sun hat": Hat((0.40, -0.14), 0.018, brim_m=0.115, round_brim=True, crown_m=0.010),
@@ -84,19 +85,49 @@ def hat_inside(hat: Hat, at: np.ndarray) -> np.ndarray:
     return (up - front - slope * (back + 0.5)) * 0.108
 
 
-def hat_parts(hat: Hat, look: dict, head: np.ndarray, at: np.ndarray) -> list[Part]:
+def hat_parts(hat: Hat, look: dict, head: np.ndarray, at: np.ndarray, cloth: np.ndarray) -> list[Part]:
+    """A hat. Args: head: (N, 3) the skin of the head; at: where it is on the template; cloth: (M, 3) below it."""
     piece, _ = head_surface(0)
-    colour = hex_colour(look["colour"])
     inside = hat_inside(hat, at)
-    if hat.hides == "all":
+    if look["kind"] == "headscarf":
+        inside = np.minimum(inside, at[:, 2] - (1.462 + 0.3 * (at[:, 1] + 0.005)))  # from there on it is a shawl
+    elif hat.hides == "all":
         inside = np.minimum(inside, at[:, 2] - np.maximum(1.425, 1.437 + 0.55 * (at[:, 1] + 0.005)))  # above neck lines
     patch = drop_slivers(cut(piece.faces, inside), at)
-    rest, where = patch.of(head), patch.of(at)
-    mean, border = neighbours(patch.faces, len(rest))
+    where = patch.of(at)
+    moved = _over_skull(hat, look, patch.of(head), where, patch.faces)
+    colour, weights = linear(hex_colour(look["colour"])), _hat_weights(where, hat)
+    tint = linear(hex_colour(look["second"] if look["trim"] else look["colour"]))
+    parts = [
+        Part(
+            moved,
+            weights,
+            patch.faces,
+            _hat_uv(where, patch.faces),
+            np.broadcast_to(colour, moved.shape),
+            hat.roughness,
+            HAIR + 1,
+        )
+    ]
+    if hat.fold_m:
+        return parts + _turned_up(hat, tint, patch, moved, where, weights)
+    for loop in border_loops(patch.faces):
+        if look["kind"] == "headscarf" and where[loop, 2].mean() < 1.49:
+            parts.append(_shawl(moved[loop], cloth, colour, hat.roughness))
+            continue
+        rings, shade = _edge(hat, look["kind"], moved[loop])
+        shades = np.repeat(shade, len(loop))[:, None] * tint
+        parts.append(_strip(rings, np.tile(weights[loop], (len(rings), 1)), shades, hat.roughness))
+    return parts
+
+
+def _over_skull(hat: Hat, look: dict, rest: np.ndarray, where: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """Where a hat's vertices (N, 3) lie: smooth, off the skull, over ears and hair. Args: rest: of the skin."""
+    mean, border = neighbours(faces, len(rest))
     skull = rest
     for _ in range(hat.soft * 2):  # no ears under it
         skull = np.where(border[:, None], skull, mean @ skull)
-    out = normals(skull, patch.faces)
+    out = normals(skull, faces)
     grow = ((rest - skull) * out).sum(1).clip(0)
     for _ in range(8):
         grow = np.maximum(grow, mean @ grow)
@@ -117,53 +148,106 @@ def hat_parts(hat: Hat, look: dict, head: np.ndarray, at: np.ndarray) -> list[Pa
     for _ in range(4 if hat.hides == "all" else 0):
         off = np.maximum(off, mean @ off)
     moved += out * off[:, None]
-    if look["kind"] == "headscarf":
-        moved = _draped(moved, where)
-    uv = _hat_uv(where, patch.faces)
-    weights = _hat_weights(where, hat)
-    parts = [
-        Part(moved, weights, patch.faces, uv, np.broadcast_to(linear(colour), moved.shape), hat.roughness, HAIR + 1)
+    return _draped(moved, where) if look["kind"] == "headscarf" else moved
+
+
+def _edge(hat: Hat, kind: str, edge: np.ndarray) -> tuple[list[np.ndarray], list[float]]:
+    """Rings (K, 3) from a hat's edge on, a brim or only the inside, and how bright each is."""
+    centre = edge.mean(0)
+    away = edge - centre
+    level = away * [1, 1, 0.0] if hat.hides != "all" else away
+    level = level / (np.linalg.norm(level, axis=1, keepdims=True) + 1e-9)
+    if not hat.brim_m:
+        return [edge, edge - 0.010 * level + [0, 0, 0.003]], [1.0, 0.3]
+    front = -(edge[:, 1] - centre[1]) / (np.linalg.norm(edge[:, :2] - centre[:2], axis=1) + 1e-9)
+    wide = np.ones(len(edge)) if hat.round_brim else np.clip((front - 0.42) / 0.4, 0, 1) ** 0.6
+    ahead = level if hat.round_brim else (0.10 * level + [0, -0.95, 0])
+    drop = np.array([0, 0, -0.22 if not hat.round_brim else (-0.35 if kind != "hat" else 0.05)])
+    far = (ahead + drop) * (hat.brim_m * wide)[:, None]
+    rings = [
+        edge + 0.001 * level,
+        edge + 0.5 * far,
+        edge + far,
+        edge + far - [0, 0, 0.004],
+        edge + 0.4 * far - [0, 0, 0.004],
+        edge - 0.010 * level,
     ]
-    for loop in border_loops(patch.faces):
-        edge = moved[loop]
-        centre = edge.mean(0)
-        away = edge - centre
-        level = away * [1, 1, 0.0] if hat.hides != "all" else away
-        level = level / (np.linalg.norm(level, axis=1, keepdims=True) + 1e-9)
-        rings, shade = [edge, edge - 0.010 * level + [0, 0, 0.003]], [1.0, 0.3]
-        if hat.fold_m:
-            rings = [
-                edge - 0.004 * level,
-                edge + 0.004 * level - [0, 0, 0.003],
-                edge + 0.005 * level + [0, 0, 0.5 * hat.fold_m],
-                edge + 0.002 * level + [0, 0, hat.fold_m],
-                edge - 0.006 * level + [0, 0, hat.fold_m - 0.003],
-            ]
-            shade = [0.5, 0.95, 0.95, 0.95, 0.8]
-        elif hat.brim_m:
-            front = -(edge[:, 1] - centre[1]) / (np.linalg.norm(edge[:, :2] - centre[:2], axis=1) + 1e-9)
-            wide = np.ones(len(loop)) if hat.round_brim else np.clip((front - 0.42) / 0.4, 0, 1) ** 0.6
-            ahead = level if hat.round_brim else (0.10 * level + [0, -0.95, 0])
-            drop = np.array([0, 0, -0.22 if not hat.round_brim else (-0.35 if look["kind"] != "hat" else 0.05)])
-            far = (ahead + drop) * (hat.brim_m * wide)[:, None]
-            rings = [
-                edge + 0.001 * level,
-                edge + 0.5 * far,
-                edge + far,
-                edge + far - [0, 0, 0.004],
-                edge + 0.4 * far - [0, 0, 0.004],
-                edge - 0.010 * level,
-            ]
-            shade = [0.95, 0.95, 0.95, 0.8, 0.6, 0.3]
-        vertices = np.concatenate(rings)
-        faces = strip_faces(len(rings), len(loop), True)
-        tint = linear(hex_colour(look["second"] if look["trim"] else look["colour"]))
-        shades = np.repeat(shade, len(loop))[:, None] * tint
-        base = np.broadcast_to(tile_uv("white", np.array(0.5), np.array(0.5)), (*faces.shape, 2))
-        parts.append(
-            Part(vertices, np.tile(weights[loop], (len(rings), 1)), faces, base, shades, hat.roughness, HAIR + 1)
-        )
+    return rings, [0.95, 0.95, 0.95, 0.8, 0.6, 0.3]
+
+
+def _strip(rings: list[np.ndarray], weights: np.ndarray, colour: np.ndarray, roughness: float) -> Part:
+    """Closed rings (K, 3) joined to a surface of one colour or of one for each vertex."""
+    faces = strip_faces(len(rings), len(rings[0]), True)
+    plain = np.broadcast_to(tile_uv("white", np.array(0.5), np.array(0.5)), (*faces.shape, 2))
+    vertices = np.concatenate(rings)
+    return Part(vertices, weights, faces, plain, np.broadcast_to(colour, vertices.shape), roughness, HAIR + 1)
+
+
+def _turned_up(
+    hat: Hat, tint: np.ndarray, patch: Piece, moved: np.ndarray, where: np.ndarray, weights: np.ndarray
+) -> list[Part]:
+    """The lower part of a hat once more, outside it, with both its edges closed."""
+    cuff = drop_slivers(cut(patch.faces, hat.fold_m - hat_inside(hat, where)), where)
+    under, out, at = (cuff.of(values) for values in (moved, normals(moved, patch.faces), where))
+    over = under + (0.004 + 0.004 * np.sin(np.pi * np.clip(hat_inside(hat, at) / hat.fold_m, 0, 1)))[:, None] * out
+    own = cuff.of(weights)
+    colour = np.broadcast_to(tint, over.shape)
+    parts = [Part(over, own, cuff.faces, _hat_uv(at, cuff.faces), colour, hat.roughness, HAIR + 1)]
+    for loop in border_loops(cuff.faces):
+        rings = [over[loop], under[loop] - 0.003 * out[loop]]
+        shades = np.repeat([0.9, 0.4], len(loop))[:, None] * tint
+        parts.append(_strip(rings, np.tile(own[loop], (2, 1)), shades, hat.roughness))
     return parts
+
+
+def _shawl(edge: np.ndarray, cloth: np.ndarray, colour: np.ndarray, roughness: float) -> Part:
+    """The ends of a headscarf: they fall from below the chin over what is worn, farthest at the front.
+
+    In each direction from the neck the cloth goes straight down until something is in its way, and then along it.
+    Args: edge: (K, 3) of the scarf round the throat. cloth: (M, 3) what it lies on.
+    """
+    middle = edge[:, :2].mean(0)
+    away = edge[:, :2] - middle
+    turn = np.arctan2(away[:, 0], -away[:, 1])
+    radius = np.linalg.norm(away, axis=1)
+    ray = away / radius[:, None]
+    pitch, rows, columns = 0.004, 75, 64
+    down, around = edge[:, 2].max() - cloth[:, 2], (cloth[:, :2] - middle) @ np.array([[1, 0], [0, -1.0]])
+    reach, angle = np.linalg.norm(around, axis=1), np.arctan2(around[:, 0], around[:, 1])
+    near = (down > 0) & (down < pitch * rows) & (reach < 0.30)
+    grid = np.zeros((rows, columns))
+    place = (down[near] / pitch).astype(int), (angle[near] / (2 * np.pi) % 1 * columns).astype(int)
+    np.maximum.at(grid, place, reach[near])
+    grid = np.maximum.accumulate(maximum_filter(grid, (5, 3), mode=("nearest", "wrap")), axis=0)
+    grid = np.maximum(grid, gaussian_filter(grid, (2.0, 2.0), mode=("nearest", "wrap"))) + 0.008
+    where = (turn / (2 * np.pi) % 1 * columns - 0.5) % columns
+    before = where.astype(int)
+    share = where - before
+    wide = grid[:, before % columns] * (1 - share) + grid[:, (before + 1) % columns] * share  # (rows, K)
+    z = edge[:, 2].max() - pitch * (np.arange(rows) + 0.5)[:, None] * np.ones(len(edge))
+    wide = np.where(z > edge[:, 2], radius, np.maximum(wide, radius))
+    far = np.concatenate([np.zeros((1, len(edge))), np.cumsum(np.hypot(pitch, np.diff(wide, axis=0)), axis=0)])
+    front = 0.5 + 0.5 * np.cos(turn)
+    long = 0.105 + 0.10 * front**3
+    levels = np.linspace(0.0, 1.0, 12)
+    first = np.array([np.interp(z0, z[::-1, k], far[::-1, k]) for k, z0 in enumerate(edge[:, 2])])
+    rings = [edge]
+    for level in levels[1:]:
+        r, height = (
+            np.array([np.interp(first[k] + level * long[k], far[:, k], v[:, k]) for k in range(len(edge))])
+            for v in (wide, z)
+        )
+        r, height = (gaussian_filter1d(v, 1 + 2 * level, mode="wrap") for v in (r, height))
+        fold = 0.004 * np.sin(7 * turn + 5 * level) + 0.003 * np.sin(11 * turn - 9 * level)
+        rings.append(np.column_stack([middle + ray * (r + level * np.abs(fold))[:, None], height]))
+    rings += [rings[-1] + [0, 0, -0.003], rings[-1] - np.column_stack([0.006 * ray, 0 * radius])]
+    mesh = base_mesh()
+    low = np.concatenate([levels, [1.0, 1.0]]).repeat(len(edge))
+    weights = np.zeros((len(low), len(mesh.bones)))
+    weights[:, mesh.bone("spine_03")] = 0.35 + 0.65 * np.clip(low / 0.4, 0, 1)
+    weights[:, mesh.bone("neck_01")] = 1 - weights[:, mesh.bone("spine_03")]
+    shade = np.concatenate([np.ones(len(levels)), [0.9, 0.4]]).repeat(len(edge))
+    return _strip(rings, weights, shade[:, None] * colour, roughness)
 
 
 def _draped(moved: np.ndarray, where: np.ndarray) -> np.ndarray:

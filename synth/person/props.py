@@ -165,10 +165,10 @@ def _strap(
         on += off * (to - on[-1, 2])
         weights = weights * (1 - off) + off * (np.arange(weights.shape[2]) == base_mesh().bone("spine_03"))
     thick = np.linspace(*thick_m, count)[:, None, None]
-    top = on + thick * np.array([0.5, 0.92, 1.0, 0.92, 0.5])[:, None] * out
+    top = on + thick * np.array([0.75, 1.0, 1.0, 1.0, 0.75])[:, None] * out
     under = on[:, [0, 4]] - 0.003 * out[:, [0, 4]]
     vertices = np.concatenate([under[:, :1], top, under[:, 1:]], 1)
-    shade = np.array([0.7, 0.7, 1.0, 1.0, 1.0, 0.7, 0.7])
+    shade = np.array([0.5, 0.55, 1.0, 1.0, 1.0, 0.55, 0.5])
     return tinted(
         vertices.reshape(-1, 3),
         weights[:, [0, 0, 1, 2, 3, 4, 4]].reshape(count * 7, -1),
@@ -193,6 +193,7 @@ SHOULDER_STRAP: Path = (
     (0.13, -0.10, 1.20),
     (0.145, -0.08, 1.15),
 )
+BUCKLE: Path = ((0.128, -0.1, 1.205), (0.135, -0.092, 1.185), (0.139, -0.087, 1.172))
 LOWER_STRAP: Path = ((0.145, -0.08, 1.16), (0.16, -0.03, 1.125), (0.155, 0.03, 1.09), (0.12, 0.08, 1.05))
 # From the bag at the left hip up the chest over the right shoulder and down the back
 CROSS_STRAP: Path = (
@@ -223,8 +224,9 @@ def _backpack(look: dict, hull: Hull) -> Load:
     parts = [_box_part((wide, deep, tall), middle, "spine_03", np.array([1.0, 1.0, 1.0]), 0.42)]
     for side, mirrored in ((1, tuple), (-1, _on_right)):
         foot = middle + np.array([side * (wide / 2 - 0.025), 0.02 - deep / 2, 0.05 - tall / 2])
-        parts.append(_strap(hull, mirrored(SHOULDER_STRAP), 0.028, (0.016, 0.010), colour * 0.75, 0.5))
-        parts.append(_strap(hull, mirrored(LOWER_STRAP), 0.011, (0.004, 0.004), colour * 0.5, to=foot))
+        parts.append(_strap(hull, mirrored(SHOULDER_STRAP), 0.030, (0.020, 0.014), colour * 0.75, 0.6))
+        parts.append(_strap(hull, mirrored(BUCKLE), 0.021, (0.019, 0.017), DARK))
+        parts.append(_strap(hull, mirrored(LOWER_STRAP), 0.013, (0.006, 0.006), colour * 0.4, to=foot))
     pocket = middle + [0, deep / 2 - 0.005, -0.09]
     parts.append(_box_part((wide * 0.78, 0.06, tall * 0.40), pocket, "spine_03", second, 0.4, tile=False))
     t = np.linspace(0, np.pi, 9)

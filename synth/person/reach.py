@@ -70,7 +70,11 @@ def _arm(heads: np.ndarray, transforms: np.ndarray, turn: np.ndarray, goal: Goal
     elbow = share * along + np.sqrt(max(upper_m**2 - share**2, 0.0)) * out
     unposed = _frames(rest[1] - rest[0], rest[2] - rest[1])
     upper, lower = (now @ was.T for now, was in zip(_frames(elbow, far * along - elbow), unposed, strict=True))
-    lower = lower @ about(unposed[1][:, 0], 0.6 * _twist(lower.T @ hand, unposed[1][:, 0]))
+    twist = _twist(lower.T @ hand, unposed[1][:, 0])  # dealt out, since sleeves would be wrung at one joint
+    upper, lower = (
+        turn @ about(axes[:, 0], share * twist)
+        for turn, axes, share in zip((upper, lower), unposed, (0.3, 0.6), strict=True)
+    )
     above = transforms[clavicle, :, :3]
     return dict(zip(names[1:], (above.T @ upper, upper.T @ lower, lower.T @ hand), strict=True))
 

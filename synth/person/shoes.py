@@ -151,6 +151,9 @@ def _one(look: dict, shoe: Shoe, body: np.ndarray, calf: np.ndarray, shaft_top_m
             grid = about(outline, 0.985) * (1 - back[:, None]) + end * back[:, None]
             rings.append(ring(grid, top + (end_z - top) * lift))
             v.append(0.22 + 0.62 * t)
+        for row in rings[5:]:
+            _around_heel(row, local, ankle, toe < 0.4)
+        end = rings[-1][:, :2]
         rings.append(ring(ankle + (end - ankle) * 0.86, end_z - 0.004))
         rings.append(ring(ankle + (end - ankle) * 0.80, end_z - 0.025))
         v += [0.86, 0.88]
@@ -180,6 +183,19 @@ def _one(look: dict, shoe: Shoe, body: np.ndarray, calf: np.ndarray, shaft_top_m
     if shoe.shaft_m is not None and shaft_top_m > 0.13:
         parts.append(_shaft(shoe, calf, side, heads, shaft_top_m))
     return parts
+
+
+def _around_heel(row: np.ndarray, local: np.ndarray, ankle: np.ndarray, mine: np.ndarray) -> None:
+    """Moves points of a ring (ROUND, 3) outwards where the heel of the foot (K, 3) would come through it."""
+    from_ankle = local[:, :2] - ankle
+    for k in np.flatnonzero(mine):
+        away = row[k, :2] - ankle
+        distance = np.linalg.norm(away)
+        along = from_ankle @ (away / distance)
+        beside = np.linalg.norm(from_ankle - along[:, None] * (away / distance), axis=1)
+        near = along[(beside < 0.010) & (np.abs(local[:, 2] - row[k, 2]) < 0.012)]
+        if len(near):
+            row[k, :2] = ankle + away * max(1.0, (near.max() + 0.004) / distance)
 
 
 def _under(edge: np.ndarray, weights: np.ndarray) -> Part:

@@ -278,18 +278,13 @@ def _knit(
     c.albedo *= (1 + 0.07 * rib)[..., None].astype(np.float32)
 
 
-def _camouflage(
-    c: Canvas,
-    main: np.ndarray,
-    second: np.ndarray,
-    third: np.ndarray,
-    random: np.random.Generator,
-    width_m: float,
-    is_trunk: bool,
-) -> None:
+def _camouflage(c: Canvas, main: np.ndarray, *_: object) -> None:
+    """Blots in tones of one colour."""
     rows, columns = c.relief.shape
-    for k, colour in ((0, second), (1, third), (2, np.array([0.12, 0.12, 0.10]))):
-        c.paint(_noise((rows, columns), (rows // 26, columns // 26), 21 + k) > (0.2, 0.6, 1.1)[k], colour)
+    tan = np.array([0.45, 0.41, 0.32])
+    for k, colour in enumerate((0.5 * main + 0.5 * tan, 0.45 * main + 0.02, 0.15 * main + 0.03)):
+        blots = _noise((rows, columns), (rows // 14, columns // 14), 21 + k) - (0.2, 0.6, 1.1)[k]
+        c.paint(np.clip(blots / 0.15 + 0.5, 0, 1), colour)
 
 
 def _print(
