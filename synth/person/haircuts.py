@@ -66,10 +66,10 @@ def hairline(hair: Hair, at: np.ndarray) -> np.ndarray:
     # forehead, temple, in front of the ear, over it, behind it, nape
     line = np.interp(
         back,
-        [-0.75, -0.48, -0.34, -0.24, -0.06, 0.00, 0.12, 0.30, 0.40, 0.60, 1.00],
-        [0.54, 0.60, 0.34, -0.12, -0.22, 0.10, 0.16, 0.05, -0.30, -0.62, -0.80],
+        [-0.75, -0.63, -0.55, -0.47, -0.39, -0.06, 0.00, 0.12, 0.30, 0.40, 0.60, 1.00],
+        [0.54, 0.54, 0.32, 0.16, -0.12, -0.22, 0.10, 0.16, 0.05, -0.30, -0.62, -0.80],
     )
-    temples = 0.12 * np.exp(-(((np.abs(side) - 0.62) / 0.22) ** 2)) * np.clip((-back - 0.30) / 0.15, 0, 1)
+    temples = 0.12 * np.exp(-(((np.abs(side) - 0.62) / 0.22) ** 2)) * np.clip((-back - 0.45) / 0.12, 0, 1)
     low = line + temples - hair.fringe_m / 0.108 * np.clip((-back - 0.25) / 0.2, 0, 1)
     inside = np.minimum((up - low) * 0.108, np.where(up < 0.25, 0.96 - np.abs(side), 1.0) * 0.078)  # not on the ears
     if not hair.top:

@@ -199,7 +199,7 @@ def eyes(look: dict, body: np.ndarray) -> list[Part]:
         vertices = piece.of(body)
         y = vertices[piece.faces, 1].mean(1)
         piece = replace(piece, faces=piece.faces[y < y.min() + 0.012])  # the front of it
-        part = tinted(vertices, piece.of(base_mesh().weights), piece.faces, np.array([0.80, 0.78, 0.76]), 0.15, SKIN)
+        part = tinted(vertices, piece.of(base_mesh().weights), piece.faces, np.array([0.62, 0.60, 0.58]), 0.15, SKIN)
         middle, front = vertices.mean(0), vertices[:, 1].min()
         away = np.linalg.norm((vertices - middle)[:, [0, 2]], axis=1)
         ahead = vertices[:, 1] < front + 0.009
