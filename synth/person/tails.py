@@ -45,7 +45,7 @@ def tail(
     grid[..., 2] = heights[:, None]
     faces = strip_faces(len(levels), len(way), bool(shown.all()))
     corner = _tile_corners(garment, levels, way, faces)
-    hem, hem_faces = _hem(grid[-1], hull.middle, bool(shown.all()))
+    hem, hem_faces = _hem(grid[-1], grid[-2], hull.middle, bool(shown.all()))
     hem_corner = np.full((len(hem_faces), 3, 2), [0.5, max(0.0, float(corner[..., 1].min()))])
     at_template = np.column_stack([grid[..., :2].reshape(-1, 2), np.repeat(levels, len(way))])
     none = np.zeros(len(at_template))
@@ -55,8 +55,9 @@ def tail(
     seen = (depth[faces] < MARGIN_M).any(1)
     faces, corner = faces[seen, ::-1], corner[seen, ::-1]  # from the left to the right they would face inwards
     vertices = np.concatenate([grid.reshape(-1, 3), hem])
-    shade = np.ones((len(vertices), 3))
+    shade, off_legs_m = np.ones((len(vertices), 3)), np.full(len(vertices), clearance_m)
     shade[-2 * len(way) : -len(way)], shade[-len(way) :] = 0.9, 0.3
+    off_legs_m[-len(way) :] -= 0.010  # the inside of the hem stays inside
     return Part(
         vertices,
         tail_weights(vertices, hull),
@@ -66,7 +67,7 @@ def tail(
         garment.roughness,
         layer,
         covered=depth > 0,
-        clearance_m=np.full(len(vertices), clearance_m),
+        clearance_m=off_legs_m,
     )
 
 
@@ -109,12 +110,11 @@ def _tile_corners(garment: Garment, levels: np.ndarray, way: np.ndarray, faces: 
     return corner
 
 
-def _hem(edge: np.ndarray, middle: np.ndarray, closed: bool) -> tuple[np.ndarray, np.ndarray]:
-    """The inside of the lower edge (W, 3), 3 cm up: vertices (2 W, 3) and faces."""
-    away = edge[:, :2] - middle
-    inner = edge.copy()
+def _hem(edge: np.ndarray, above: np.ndarray, middle: np.ndarray, closed: bool) -> tuple[np.ndarray, np.ndarray]:
+    """The inside of the lower edge (W, 3), most of the way up to the ring above it: vertices (2 W, 3) and faces."""
+    inner = edge + 0.85 * (above - edge)
+    away = inner[:, :2] - middle
     inner[:, :2] -= 0.006 * away / np.linalg.norm(away, axis=1, keepdims=True)
-    inner[:, 2] += 0.03
     return np.concatenate([edge, inner]), strip_faces(2, len(edge), closed)
 
 
