@@ -139,14 +139,14 @@ THUMB = unit([0.196, -0.534, 0.823])  # about which the thumb is laid along the 
 # flexion; ankle dorsiflexion. In walking the foot is flat from 10 to 40 %; in running it has left the ground by 40 %.
 _COURSES = {
     "walk": [
-        [20, 16, 8, -1, -10, -16, -10, 8, 20, 23],
+        [21, 16, 7, -4, -13, -17, -10, 9, 23, 24],
         [4, 14, 12, 5, 4, 17, 42, 58, 38, 12],
-        [2, 0, 4, 6, 13, 12, -5, -5, 3, 4],
+        [2, 0, 5, 9, 15, 12, -5, -5, 3, 4],
     ],
     "run": [
-        [30, 24, 8, -8, -14, -4, 14, 32, 40, 37],
-        [16, 34, 30, 17, 22, 56, 88, 94, 68, 30],
-        [6, 10, 22, 16, -16, -12, -6, 0, 4, 6],
+        [30, 20, 4, -12, -16, -4, 14, 32, 40, 37],
+        [14, 26, 22, 12, 20, 56, 88, 94, 68, 28],
+        [6, 8, 18, 12, -16, -12, -6, 0, 4, 6],
     ],
 }
 _CURVES = {
@@ -181,7 +181,7 @@ def joint_rotations(
     t = 2 * np.pi * phase
     twist = 0.10 * amount * np.cos(t)
     drop, lean = -0.05 * gait.sway * amount * np.sin(t), 0.02 * gait.sway * np.sin(t)  # of the hip that swings
-    stoop = gait.stoop + (0.06 if run else 0.0)
+    stoop = gait.stoop + (0.03 if run else 0.0)
     pose = {
         "pelvis": rotation(y=drop, z=-twist),
         "spine_01": rotation(x=stoop),
@@ -198,7 +198,7 @@ def joint_rotations(
         back = np.cos(2 * np.pi * (phase + shift))  # 1 as the foot lands: the arm is behind
         if run:
             swing = -0.35 - 0.60 * np.sign(back) * np.abs(back) ** 0.6
-            pose |= _arm(side, swing, 1.65 - 0.25 * back, 0.15, FIST, gait.spread + 0.08)
+            pose |= _arm(side, swing, 1.65 - 0.25 * back, -0.30, FIST, gait.spread + 0.14)
         else:
             swing = -0.12 - 0.38 * gait.arm_swing * amount * back
             pose |= _arm(side, swing, gait.elbow + 0.35 * max(swing, 0.0), spread=gait.spread)

@@ -18,11 +18,13 @@ class Line:
 
     Attributes:
         front: (K,) 1 at the throat, 0 at the sides, -1 at the nape. aside_m: (K,) from the middle. closed: to a ring.
+        end_m: (K,) along it to the nearer end of one that is not.
     """
 
     front: np.ndarray
     aside_m: np.ndarray
     closed: bool
+    end_m: np.ndarray
 
 
 Out = float | np.ndarray
@@ -35,7 +37,9 @@ def _stand(line: Line) -> list[tuple[Out, Out]]:
 
 
 def _rib(line: Line) -> list[tuple[Out, Out]]:
-    return [(0.001, -0.004), (0.003, 0.004), (0.0, 0.012), (-0.005, 0.012), (-0.006, 0.0)]
+    high = 1.0 if line.closed else step(line.end_m, 0.0, 0.05)
+    rings = [(0.001, -0.004), (0.003, 0.004), (0.0, 0.012), (-0.005, 0.012), (-0.006, 0.0)]
+    return [(out * high, up * high) for out, up in rings]
 
 
 def _leaf(line: Line) -> list[tuple[Out, Out]]:
@@ -92,7 +96,8 @@ def collar_parts(
     parts = []
     if len(chain):
         x, y = own.at[chain, 0], own.at[chain, 1] + 0.02
-        line = Line(-y / (np.hypot(x, y) + 1e-9), np.abs(x), closed)
+        along = np.append(0, np.cumsum(np.linalg.norm(np.diff(own.at[chain], axis=0), axis=1)))
+        line = Line(-y / (np.hypot(x, y) + 1e-9), np.abs(x), closed, np.minimum(along, along[-1] - along))
         parts.append(_collar(hull, main, chain, closed, profile(line), np.array(shade)))
     return parts + (_lapels(garment, hull, main, tile) if kind == "lapel" else [])
 
@@ -108,9 +113,10 @@ def neck_chain(garment: Garment, own: Places, loops: list[np.ndarray]) -> tuple[
         elif there.sum() < 4:
             continue
         else:
-            start = int(np.flatnonzero(~there)[0])
-            turned, there = np.roll(loop, -start), np.roll(there, -start)
-            run, ring = turned[there], False
+            ends = np.flatnonzero(there)
+            gaps = np.diff(np.append(ends, ends[0] + len(loop)))
+            widest = int(gaps.argmax())  # the way round by hem and opening
+            run, ring = np.roll(loop, -ends[(widest + 1) % len(ends)])[: len(loop) - gaps[widest] + 1], False
         if len(run) > len(best):
             best, closed = run, ring
     return best, closed

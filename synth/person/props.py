@@ -14,7 +14,7 @@ from scipy import sparse
 from scipy.interpolate import CubicSpline
 from scipy.spatial import cKDTree
 
-from synth.motion import ACROSS, BACK, INWARD, Gait, joint_rotations, unit
+from synth.motion import ACROSS, BACK, INWARD, Gait, joint_rotations, rotation, unit
 from synth.person.basemesh import base_mesh
 from synth.person.body import bone_transforms
 from synth.person.colours import hex_colour, linear
@@ -178,9 +178,17 @@ def _strap(
     )
 
 
-def _back_of(hull: Hull, low: float, high: float) -> float:
-    near = (hull.at[:, 2] > low) & (hull.at[:, 2] < high) & (np.abs(hull.at[:, 0]) < 0.10)
-    return float(hull.at[near, 1].max())
+def _lean(hull: Hull, low: float, high: float) -> tuple[float, float]:
+    """Where a back is halfway between two heights, metres, and how it leans: metres backwards for each upwards.
+
+    Nothing of the back is behind that line.
+    """
+    levels = np.linspace(low + 0.03, high - 0.03, 5)
+    trunk = hull.at[(np.abs(hull.at[:, 0]) < 0.10) & (charts().arm < 0.3)]
+    back = np.array([trunk[np.abs(trunk[:, 2] - level) < 0.03, 1].max() for level in levels])
+    slope, _ = np.polyfit(levels, back, 1)
+    middle = (low + high) / 2
+    return float((back - slope * (levels - middle)).max()), float(slope)
 
 
 # From the top of the pack over the left shoulder down the chest, and from there under the arm to the pack's foot
@@ -219,22 +227,26 @@ def _backpack(look: dict, hull: Hull) -> Load:
     colour, second = hex_colour(look["colour"]), hex_colour(look["second"])
     top = float(hull.height(1.415))
     tall, wide, deep = (0.44, 0.29, 0.15) if look["large"] else (0.38, 0.26, 0.12)
-    back = _back_of(hull, top - tall, top - 0.02)
+    back, slope = _lean(hull, top - tall, top)
     middle = np.array([0, back + deep / 2 - 0.01, top - tall / 2])
-    parts = [_box_part((wide, deep, tall), middle, "spine_03", np.array([1.0, 1.0, 1.0]), 0.42)]
+    turn = rotation(x=-float(np.arctan(slope)))
+    parts = []
     for side, mirrored in ((1, tuple), (-1, _on_right)):
-        foot = middle + np.array([side * (wide / 2 - 0.025), 0.02 - deep / 2, 0.05 - tall / 2])
+        foot = middle + turn @ [side * (wide / 2 - 0.025), 0.02 - deep / 2, 0.05 - tall / 2]
         parts.append(_strap(hull, mirrored(SHOULDER_STRAP), 0.030, (0.020, 0.014), colour * 0.75, 0.6))
         parts.append(_strap(hull, mirrored(BUCKLE), 0.021, (0.019, 0.017), DARK))
         parts.append(_strap(hull, mirrored(LOWER_STRAP), 0.013, (0.006, 0.006), colour * 0.4, to=foot))
-    pocket = middle + [0, deep / 2 - 0.005, -0.09]
-    parts.append(_box_part((wide * 0.78, 0.06, tall * 0.40), pocket, "spine_03", second, 0.4, tile=False))
+    pocket = np.array([0, deep / 2 - 0.005, -0.09])
     t = np.linspace(0, np.pi, 9)
-    handle = middle + np.stack(
-        [0.035 * np.cos(t), np.full(9, -deep / 2 + 0.03), tall / 2 - 0.012 + 0.035 * np.sin(t)], 1
-    )
-    parts.append(_cord(handle, 0.006, "spine_03", colour * 0.6))
-    return Load(parts)
+    handle = np.stack([0.035 * np.cos(t), np.full(9, -deep / 2 + 0.03), tall / 2 - 0.012 + 0.035 * np.sin(t)], 1)
+    pack = [
+        _box_part((wide, deep, tall), np.zeros(3), "spine_03", np.array([1.0, 1.0, 1.0]), 0.42),
+        _box_part((wide * 0.78, 0.06, tall * 0.40), pocket, "spine_03", second, 0.4, tile=False),
+        _cord(handle, 0.006, "spine_03", colour * 0.6),
+    ]
+    for part in pack:
+        part.vertices = middle + part.vertices @ turn.T
+    return Load(parts + pack)
 
 
 def _cord(path: np.ndarray, radius: float, bone: str, colour: np.ndarray, sides: int = 6) -> Part:

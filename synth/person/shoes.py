@@ -21,7 +21,7 @@ ROUND = 32  # vertices round the outline
 class Shoe:
     """Attributes: sole_m thickness under the foot; heel_m more of it under the heel; collar_m height of the opening
     above the foot's sole; shaft_m height on the template up to which a shaft goes on, or None; toe_m length beyond the
-    toes; point 2 round to 1.2 pointed; puff how high the toe box is, of the instep; laces; open (straps only);
+    toes; point 2 round to 1.2 pointed; puff how high the toe box is, of a low instep; laces; open (straps only);
     low (cut deep at the instep); roughness.
     """
 
@@ -31,7 +31,7 @@ class Shoe:
     shaft_m: float | None = None
     toe_m: float = 0.008
     point: float = 2.2
-    puff: float = 0.62
+    puff: float = 0.56
     laces: bool = False
     open: bool = False
     low: bool = False
@@ -40,7 +40,7 @@ class Shoe:
 
 SHOES = {
     "trainers": Shoe(0.026, 0.088, heel_m=0.006, laces=True, roughness=0.65),
-    "canvas shoes": Shoe(0.022, 0.080, laces=True, puff=0.58, roughness=0.8),
+    "canvas shoes": Shoe(0.022, 0.080, laces=True, puff=0.52, roughness=0.8),
     "high tops": Shoe(0.024, 0.125, laces=True, roughness=0.7),
     "leather shoes": Shoe(0.012, 0.078, heel_m=0.014, toe_m=0.022, point=1.8, puff=0.50, laces=True, roughness=0.25),
     "loafers": Shoe(0.012, 0.066, heel_m=0.010, toe_m=0.016, point=1.9, puff=0.52, low=True, roughness=0.35),
@@ -146,7 +146,8 @@ def _one(look: dict, shoe: Shoe, body: np.ndarray, calf: np.ndarray, shaft_top_m
         end_z = high * (1 - dip * toe) + (0.018 * scale * toe**2 if shoe.laces else 0.0)
         for t in (0.12, 0.25, 0.4, 0.55, 0.7, 0.85, 1.0):
             back = t ** (1.0 + 0.9 * toe)
-            box = shoe.puff * (1 - (1 - t) ** 3.5) + (1 - shoe.puff) * t**1.6
+            low = shoe.puff * np.minimum(1.0, 0.085 / (end_z - top))  # a toe box is no higher for a higher collar
+            box = low * (1 - (1 - t) ** 3.5) + (1 - low) * t**1.6
             lift = t * (1 - toe) + box * toe
             grid = about(outline, 0.985) * (1 - back[:, None]) + end * back[:, None]
             rings.append(ring(grid, top + (end_z - top) * lift))

@@ -35,17 +35,19 @@ def tail(
     )
     clearance_m = OFF_LEGS_M + 0.01 * len(hull.tails)
     hull.hang(Tail(heights, support + 0.004, radius, clearance_m))
-    shown = np.ones(ANGLES, bool)
-    if garment.open_m is not None:
-        shown = (np.abs(np.sin(THETA)) * radius[1] > garment.open_m[0] * 0.8) | (np.cos(THETA) < 0)
-    first = int(np.flatnonzero(~shown)[-1]) + 1 if not shown.all() else 0
-    way = (first + np.arange(shown.sum())) % ANGLES  # from the opening round the back to the opening again
+    way, theta = np.arange(ANGLES), THETA
+    if garment.open_m is not None:  # from the edge of the opening round the back to its other edge
+        half_m = _front_edge(garment, at)
+        way = np.flatnonzero((np.abs(np.sin(THETA)) * radius[1] > half_m) | (np.cos(THETA) < 0))
+        theta = THETA[way]
+        theta[[0, -1]] = np.arcsin(half_m / radius[1, way[0]]), -np.arcsin(half_m / radius[1, way[-1]])
+    closed = garment.open_m is None
     grid = np.empty((len(levels), len(way), 3))
-    grid[..., :2] = hull.middle + radius[:, way, None] * RAY[way]
+    grid[..., :2] = hull.middle + radius[:, way, None] * np.stack([np.sin(theta), -np.cos(theta)], 1)
     grid[..., 2] = heights[:, None]
-    faces = strip_faces(len(levels), len(way), bool(shown.all()))
-    corner = _tile_corners(garment, levels, way, faces)
-    hem, hem_faces = _hem(grid[-1], grid[-2], hull.middle, bool(shown.all()))
+    faces = strip_faces(len(levels), len(way), closed)
+    corner = _tile_corners(garment, levels, theta, faces)
+    hem, hem_faces = _hem(grid[-1], grid[-2], hull.middle, closed)
     hem_corner = np.full((len(hem_faces), 3, 2), [0.5, max(0.0, float(corner[..., 1].min()))])
     at_template = np.column_stack([grid[..., :2].reshape(-1, 2), np.repeat(levels, len(way))])
     none = np.zeros(len(at_template))
@@ -69,6 +71,13 @@ def tail(
         covered=depth > 0,
         clearance_m=off_legs_m,
     )
+
+
+def _front_edge(garment: Garment, at: np.ndarray) -> float:
+    """How far from the middle a garment's front edges are at its hem, metres."""
+    p = places(GROUP, ROUNDS)
+    hem = (np.abs(p.at[:, 2] - garment.hem_m) < 0.02) & (p.at[:, 1] < 0) & (p.on_arm < 0.3)
+    return float(np.abs(at[hem & (region(garment, p) > -0.01), 0]).min())
 
 
 def _support(garment: Garment, hull: Hull, at: np.ndarray, heights: np.ndarray) -> np.ndarray:
@@ -99,13 +108,13 @@ def _outline(support: np.ndarray) -> np.ndarray:
     return np.min(np.where(cosine > 0.05, support[:, None, :] / np.maximum(cosine, 0.05), np.inf), axis=2)
 
 
-def _tile_corners(garment: Garment, levels: np.ndarray, way: np.ndarray, faces: np.ndarray) -> np.ndarray:
+def _tile_corners(garment: Garment, levels: np.ndarray, theta: np.ndarray, faces: np.ndarray) -> np.ndarray:
     """Corners (F, 3, 2) in the garment's tile."""
     assert garment.skirt_m is not None
     low = min(garment.hem_m, garment.skirt_m) - 0.02
     v = (levels - low) / (1.54 - low) if garment.neck_m is not None else levels / 1.06
-    u = (THETA[way] / (2 * np.pi) + 0.5) % 1
-    corner = np.stack([np.tile(u, len(levels)), np.repeat(v, len(way))], 1)[faces]
+    u = (theta / (2 * np.pi) + 0.5) % 1
+    corner = np.stack([np.tile(u, len(levels)), np.repeat(v, len(theta))], 1)[faces]
     corner[..., 0] -= np.round(corner[..., 0] - corner[:, :1, 0])
     return corner
 
