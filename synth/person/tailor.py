@@ -17,6 +17,7 @@ from synth.person.parts import Part
 from synth.person.pieces import Piece, border_loops, cut, drop_slivers, places, round_arm, step
 from synth.person.surface import (
     GROUP,
+    INSIDE_M,
     MARGIN_M,
     ROUNDS,
     Hull,
@@ -209,8 +210,25 @@ def sew(
     hull.put_on(at, region(garment, p))
     parts = _patch(garment, hull, at, tile, layer, later)
     if garment.skirt_m is not None:
-        parts.append(tail(garment, hull, at, tile, layer, later, noise))
+        hanging = tail(garment, hull, at, tile, layer, later, noise)
+        for k, part in enumerate(parts):
+            _join(part, garment, hull, 0.0 if k == 0 else INSIDE_M[1])
+        parts.append(hanging)
     return parts
+
+
+def _join(part: Part, garment: Garment, hull: Hull, inside_m: float) -> None:
+    """Brings the lower end of a garment's cloth to where its tail begins, so that no step shows."""
+    tail_ = hull.tails[-1]
+    top = tail_.heights[1]
+    radius, angle = hull.off_axis(part.vertices)
+    wanted = tail_.at(tail_.radius, np.minimum(part.vertices[:, 2], top), angle) - inside_m
+    share = step(top + 0.09 - part.vertices[:, 2], 0.0, 0.08) * (radius < wanted + 0.08)  # not the arms
+    middle = np.append(hull.middle, 0.0)
+    away = (part.vertices - middle) * [1, 1, 0]
+    part.vertices = part.vertices + away * (share * (wanted / radius - 1))[:, None]
+    if part.clearance_m is not None:
+        part.clearance_m = np.maximum(part.clearance_m, tail_.clearance_m * (share > 0.9) * (inside_m == 0))
 
 
 def _patch(
@@ -230,6 +248,9 @@ def _patch(
         distance, angle = hull.off_axis(vertices)
         beyond = np.clip(distance - under.at(under.radius, vertices[:, 2], angle), 0.004, 0.03)
         clearance_m = np.where(share > 0, under.clearance_m + beyond, clearance_m)
+    if garment.skirt_m is not None:  # its edge moves as the tail does that is sewn to it
+        share = step(-own.at[:, 2], -garment.hem_m - 0.12, -garment.hem_m - 0.01) * (own.on_arm < 0.3)
+        weights += share[:, None] * (tail_weights(vertices, hull) - weights)
     out = piece.of(even_normals(at, hull.faces))  # of the whole cloth, as if it went on
     sewn = (np.abs(armhole(own)) < 1e-3)[:, None]  # the seam of a sleeve lies a little deeper, in its own shadow
     main = Part(

@@ -25,7 +25,7 @@ def tail(
         noise: (3,) phases of its waves.
     """
     assert garment.skirt_m is not None
-    low, high = garment.skirt_m, garment.hem_m + 0.015
+    low, high = garment.skirt_m, garment.hem_m + 0.035  # under the edge of what it hangs from
     levels = np.concatenate([[high], np.linspace(garment.hem_m - 0.004, low, max(4, int((high - low) / 0.035)))])
     heights = hull.height(levels)
     support = _support(garment, hull, at, heights)
