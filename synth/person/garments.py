@@ -255,7 +255,7 @@ OUTERS = {
 }
 BOTTOMS = {
     "trousers": Garment(0.055, waist_m=1.03, ease_m=0.006, fall=0.10, leg_m=0.070, folds="trousers", roughness=0.8),
-    "wide trousers": Garment(0.04, waist_m=1.04, ease_m=0.012, fall=0.03, leg_m=0.100, folds="trousers", roughness=0.8),
+    "wide trousers": Garment(0.04, waist_m=1.04, ease_m=0.012, fall=0.04, leg_m=0.092, folds="trousers", roughness=0.8),
     "jeans": Garment(0.06, waist_m=1.01, ease_m=0.004, fall=0.14, leg_m=0.064, folds="trousers"),
     "slim jeans": Garment(0.075, waist_m=1.01, gap_m=0.004, ease_m=0.001, fall=0.35, leg_m=0.050, folds="trousers"),
     "joggers": Garment(

@@ -32,7 +32,7 @@ SCALP_M = 1.40  # hair and hats are cut from what is above
 @dataclass(frozen=True)
 class Hat:
     """Attributes: line: lower edge at the front and the slope backwards, in head units; off_m stands off the skull;
-    brim_m width of the brim, front only or all round; fold_m height of a turned-up edge; crown_m more height; hides
+    brim_m width of the brim, front only or all round; fold_m height of a turned-up edge, or of the band above a brim; crown_m more height; hides
     the hair: none, top, all; soft rounds of smoothing.
     """
 
@@ -50,9 +50,9 @@ class Hat:
 HATS = {
     "cap": Hat((0.42, -0.22), 0.010, brim_m=0.072, crown_m=0.010),
     "beanie": Hat((0.30, -0.24), 0.008, fold_m=0.034, crown_m=0.045, soft=4),
-    "bucket hat": Hat((0.36, -0.12), 0.016, brim_m=0.055, round_brim=True, crown_m=0.006),
-    "hat": Hat((0.40, -0.12), 0.016, brim_m=0.062, round_brim=True, crown_m=0.030),
-    "sun hat": Hat((0.40, -0.14), 0.018, brim_m=0.115, round_brim=True, crown_m=0.010),
+    "bucket hat": Hat((0.30, -0.12), 0.016, brim_m=0.055, round_brim=True, crown_m=0.006),
+    "hat": Hat((0.34, -0.12), 0.014, brim_m=0.058, round_brim=True, fold_m=0.024, crown_m=0.034),
+    "sun hat": Hat((0.34, -0.14), 0.016, brim_m=0.115, round_brim=True, fold_m=0.024, crown_m=0.012),
     "headscarf": Hat((0.0, 0.0), 0.012, hides="all", soft=11),
     "hood": Hat((0.0, 0.0), 0.018, hides="all", soft=14),
 }
@@ -110,7 +110,9 @@ def hat_parts(hat: Hat, look: dict, head: np.ndarray, at: np.ndarray, cloth: np.
         )
     ]
     if hat.fold_m:
-        return parts + _turned_up(hat, tint, patch, moved, where, weights)
+        parts += _turned_up(hat, tint, patch, moved, where, weights)
+    if hat.fold_m and not hat.brim_m:
+        return parts
     for loop in border_loops(patch.faces):
         if look["kind"] == "headscarf" and where[loop, 2].mean() < 1.49:
             parts.append(_shawl(moved[loop], cloth, colour, hat.roughness))
@@ -162,8 +164,10 @@ def _edge(hat: Hat, kind: str, edge: np.ndarray) -> tuple[list[np.ndarray], list
     front = -(edge[:, 1] - centre[1]) / (np.linalg.norm(edge[:, :2] - centre[:2], axis=1) + 1e-9)
     wide = np.ones(len(edge)) if hat.round_brim else np.clip((front - 0.42) / 0.4, 0, 1) ** 0.6
     ahead = level if hat.round_brim else (0.10 * level + [0, -0.95, 0])
-    drop = np.array([0, 0, -0.22 if not hat.round_brim else (-0.35 if kind != "hat" else 0.05)])
-    far = (ahead + drop) * (hat.brim_m * wide)[:, None]
+    drop = np.full(len(edge), -0.22 if not hat.round_brim else -0.35)
+    if kind == "hat":  # turned up at the sides and behind
+        drop = 0.38 - 0.5 * np.clip(front, 0, 1) ** 2
+    far = (ahead + drop[:, None] * [0, 0, 1]) * (hat.brim_m * wide)[:, None]
     rings = [
         edge + 0.001 * level,
         edge + 0.5 * far,
@@ -186,10 +190,12 @@ def _strip(rings: list[np.ndarray], weights: np.ndarray, colour: np.ndarray, rou
 def _turned_up(
     hat: Hat, tint: np.ndarray, patch: Piece, moved: np.ndarray, where: np.ndarray, weights: np.ndarray
 ) -> list[Part]:
-    """The lower part of a hat once more, outside it, with both its edges closed."""
+    """The lower part of a hat once more, outside it, with both its edges closed; above a brim a thin, dark band."""
+    thick_m, tint = (0.002, 0.3 * tint) if hat.brim_m else (0.008, tint)
     cuff = drop_slivers(cut(patch.faces, hat.fold_m - hat_inside(hat, where)), where)
     under, out, at = (cuff.of(values) for values in (moved, normals(moved, patch.faces), where))
-    over = under + (0.004 + 0.004 * np.sin(np.pi * np.clip(hat_inside(hat, at) / hat.fold_m, 0, 1)))[:, None] * out
+    round_ = np.sin(np.pi * np.clip(hat_inside(hat, at) / hat.fold_m, 0, 1))
+    over = under + 0.5 * thick_m * (1 + round_)[:, None] * out
     own = cuff.of(weights)
     colour = np.broadcast_to(tint, over.shape)
     parts = [Part(over, own, cuff.faces, _hat_uv(at, cuff.faces), colour, hat.roughness, HAIR + 1)]

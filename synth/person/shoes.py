@@ -31,7 +31,7 @@ class Shoe:
     shaft_m: float | None = None
     toe_m: float = 0.008
     point: float = 2.2
-    puff: float = 0.56
+    puff: float = 0.48
     laces: bool = False
     open: bool = False
     low: bool = False
@@ -40,12 +40,12 @@ class Shoe:
 
 SHOES = {
     "trainers": Shoe(0.026, 0.088, heel_m=0.006, laces=True, roughness=0.65),
-    "canvas shoes": Shoe(0.022, 0.080, laces=True, puff=0.52, roughness=0.8),
+    "canvas shoes": Shoe(0.022, 0.080, laces=True, puff=0.45, roughness=0.8),
     "high tops": Shoe(0.024, 0.125, laces=True, roughness=0.7),
-    "leather shoes": Shoe(0.012, 0.078, heel_m=0.014, toe_m=0.022, point=1.8, puff=0.50, laces=True, roughness=0.25),
-    "loafers": Shoe(0.012, 0.066, heel_m=0.010, toe_m=0.016, point=1.9, puff=0.52, low=True, roughness=0.35),
+    "leather shoes": Shoe(0.012, 0.078, heel_m=0.014, toe_m=0.022, point=1.8, puff=0.45, laces=True, roughness=0.25),
+    "loafers": Shoe(0.012, 0.066, heel_m=0.010, toe_m=0.016, point=1.9, puff=0.46, low=True, roughness=0.35),
     "flats": Shoe(0.008, 0.050, toe_m=0.008, point=2.0, puff=0.48, low=True, roughness=0.4),
-    "boots": Shoe(0.024, 0.115, heel_m=0.012, shaft_m=0.24, toe_m=0.014, puff=0.60, laces=True, roughness=0.45),
+    "boots": Shoe(0.024, 0.115, heel_m=0.012, shaft_m=0.24, toe_m=0.014, puff=0.52, laces=True, roughness=0.45),
     "high boots": Shoe(0.018, 0.11, heel_m=0.022, shaft_m=0.40, toe_m=0.016, point=1.9, puff=0.54, roughness=0.35),
     "sandals": Shoe(0.018, 0.0, open=True, toe_m=0.006, roughness=0.7),
 }

@@ -261,11 +261,11 @@ def _hang(
     neck = head[np.abs(head[:, 0]) < 0.04 * scale]
     side = np.sign(top[:, 0])
     left, right = random.random(2)
-    before = (flow.ahead < BEFORE_SHOULDER) & (np.where(side > 0, left, right) < 0.6)
+    before = (flow.ahead < BEFORE_SHOULDER) & (np.where(side > 0, left, right) < 0.35)
     short = hair.hang_m > SHOULDER_M
     low = step(-level, -1.52, -1.30)
     x = top[:, 0] * (1 - 0.22 * low)
-    x += (side * (0.055 + 0.055 * flow.ahead / BEFORE_SHOULDER) * scale - x) * before * low * (not short)
+    x += (side * (0.045 + 0.080 * flow.ahead / BEFORE_SHOULDER) * scale - x) * before * low * (not short)
     over_ear = np.exp(-(((level - 1.565) / 0.05) ** 2)) * np.exp(-(((flow.ahead - 0.2) / 0.2) ** 2))
     x += side * 0.010 * over_ear * (before | short)
     off, give = 0.009 + 0.7 * hair.side_m, 0.02 if short else np.inf
