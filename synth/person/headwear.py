@@ -32,8 +32,8 @@ SCALP_M = 1.40  # hair and hats are cut from what is above
 @dataclass(frozen=True)
 class Hat:
     """Attributes: line: lower edge at the front and the slope backwards, in head units; off_m stands off the skull;
-    brim_m width of the brim, front only or all round; fold_m height of a turned-up edge, or of the band above a brim; crown_m more height; hides
-    the hair: none, top, all; soft rounds of smoothing.
+    brim_m width of the brim, front only or all round; fold_m height of a turned-up edge, or of the band above a brim;
+    crown_m more height; hides the hair: none, top, all; soft rounds of smoothing.
     """
 
     line: tuple[float, float]
