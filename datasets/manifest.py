@@ -44,8 +44,11 @@ COLUMNS = pa.schema(
         ("sex", pa.string()),
         ("age_group", pa.string()),
         ("world", pa.string()),
+        ("variation", pa.int64()),
+        ("like", pa.int64()),
     ]
 )
+ADDED = {"variation": 0, "like": -1}  # columns of which older manifests have none, and what that means
 
 
 class Crops(Pictures):
@@ -170,6 +173,9 @@ def _read_manifest(path: Path) -> pa.Table:
     """The manifest, checked, with dictionary-free columns in our order."""
     try:
         table = pq.read_table(path, partitioning=None)
+        for name, value in ADDED.items():
+            if name not in table.column_names:
+                table = table.append_column(name, pa.array(np.full(len(table), value)))
         missing = set(COLUMNS.names) - set(table.column_names)
         if missing:
             raise DatasetError(f"{path}: columns missing: {', '.join(sorted(missing))}")

@@ -21,7 +21,7 @@ from datasets.writer import DatasetWriter
 from labeler.crops import Rules, label_shot
 from labeler.detection import Backend, truth
 from opengspr.command import UserError, command, data_root
-from opengspr.files import one_writer, output_folder
+from opengspr.files import one_writer, output_folder, parse_object
 from synth.capture import Capture, CaptureError, open_capture, read_unit
 
 BACKENDS: dict[str, Backend] = {"truth": truth}
@@ -82,7 +82,7 @@ def label_capture(capture: Capture, out: Path, settings: Settings) -> str:
     writer = DatasetWriter(out, {"capture": capture.info, "units": len(units), "labeler": labeler})
     if writer.finished:
         return "already whole, nothing to do"
-    people = {row["pid"]: row for row in capture.people.drop_columns("look").to_pylist()}
+    people = {row["pid"]: {**row, "like": _like(capture, row)} for row in capture.people.to_pylist()}
     shards = _shards(units)
     missing = [shard for shard in range(len(shards)) if not writer.has(shard)]
     if len(missing) < len(shards):
@@ -96,6 +96,13 @@ def label_capture(capture: Capture, out: Path, settings: Settings) -> str:
             if (damaged := writer.drops()[DAMAGED]) > MOST_DAMAGED * shots:
                 raise UserError(f"{capture.path}: {damaged} damaged shots, more than 1 % of {shots}")
     return _finish(writer, capture)
+
+
+def _like(capture: Capture, person: dict[str, Any]) -> int | None:
+    """The pid of whom a person is made to look like."""
+    look = parse_object(person["look"].encode(), f"{capture.path}: the look of pid {person['pid']}", CaptureError)
+    like = look.get("like")
+    return like if isinstance(like, int) else None
 
 
 def _crops(

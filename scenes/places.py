@@ -1,20 +1,21 @@
 """Places: one YAML file each in `scenes/places/`, read, checked and built from set pieces."""
 
-import difflib
 import inspect
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-import yaml
 
 from opengspr import UserError
+from opengspr.config import NUMBER, check, numbers, read_yaml
 from scenes.setpieces import SET_PIECES, Mesh
 
 FOLDER = Path(__file__).parent / "places"
 FRAME = (1920, 1080)
 SENSOR_MM = 36.0
+NEEDED = {"region": list, "routes": list, "viewpoints": list, "pieces": list}
+OPTIONAL = {"indoors": bool, "lamps": list, "walkers": list}
 
 
 @dataclass(frozen=True)
@@ -46,57 +47,59 @@ def place_names() -> list[str]:
     return sorted(path.stem for path in FOLDER.glob("*.yaml"))
 
 
-def _refuse(path: Path, what: str) -> UserError:
-    return UserError(f"{path.name}: {what}")
-
-
-def _check_keys(path: Path, where: str, got: dict, known: list[str]) -> None:
-    for key in got:
-        if key not in known:
-            near = difflib.get_close_matches(str(key), known, 1)
-            raise _refuse(
-                path,
-                f"{where}: unknown key {key!r}"
-                + (f", did you mean {near[0]!r}?" if near else f"; known: {', '.join(known)}"),
-            )
-
-
 @lru_cache(maxsize=64)
 def load_place(name: str) -> Place:
-    """Reads `scenes/places/NAME.yaml`. Raises ValueError naming the file and the key that is wrong."""
+    """Reads `scenes/places/NAME.yaml`. Raises UserError naming the file and what is wrong in it."""
     path = FOLDER / f"{name}.yaml"
     if name not in place_names():
         raise UserError(f"place: got {name!r}, wanted one of {', '.join(place_names())}")
-    raw = yaml.safe_load(path.read_text())
-    wanted = ["indoors", "region", "routes", "viewpoints", "pieces", "lamps", "walkers"]
-    _check_keys(path, "place", raw, wanted)
-    for key in ("region", "routes", "viewpoints", "pieces"):
-        if not raw.get(key):
-            raise _refuse(path, f"{key} is missing")
-    for piece in raw["pieces"]:
-        kind = piece.get("kind")
-        if kind not in SET_PIECES:
-            raise _refuse(path, f"unknown set piece {kind!r}; known: {', '.join(SET_PIECES)}")
-        _check_keys(
-            path, kind, piece, ["kind", "at", "turn", *list(inspect.signature(SET_PIECES[kind]).parameters)[1:]]
-        )
+    raw = read_yaml(path, NEEDED, OPTIONAL)
+    region = numbers(path, "region", raw["region"], -1, 2)
+    if len(region) < 3 or crosses_itself(region):
+        raise UserError(f"{path.name}: region crosses itself, or has fewer than three corners")
+    routes = [numbers(path, f"route {k}", route, -1, 2) for k, route in enumerate(raw["routes"])]
+    for k, route in enumerate(routes):
+        if len(route) < 2 or not all(inside(point, region) for point in route):
+            raise UserError(f"{path.name}: route {k} leaves the region, or is a point")
     viewpoints = []
     for k, view in enumerate(raw["viewpoints"]):
-        _check_keys(path, f"viewpoint {k}", view, ["at", "look", "focal_mm"])
-        viewpoints.append(Viewpoint(tuple(view["at"]), tuple(view["look"]), float(view["focal_mm"])))
-    region = np.array(raw["region"], float)
-    for k, route in enumerate(raw["routes"]):
-        if not all(inside(np.array(point, float), region) for point in route):
-            raise _refuse(path, f"route {k} leaves the region")
+        check(path, f"viewpoint {k}", view, {"at": list, "look": list, "focal_mm": NUMBER}, {})
+        at, look = (numbers(path, f"viewpoint {k}: {key}", view[key], 3) for key in ("at", "look"))
+        viewpoints.append(Viewpoint(tuple(at.tolist()), tuple(look.tolist()), float(view["focal_mm"])))
+    for piece in raw["pieces"]:
+        kind = piece.get("kind") if isinstance(piece, dict) else piece
+        if kind not in SET_PIECES:
+            raise UserError(f"{path.name}: unknown set piece {kind!r}; known: {', '.join(SET_PIECES)}")
+        names = ["kind", "at", "turn", *list(inspect.signature(SET_PIECES[kind]).parameters)[1:]]
+        check(path, kind, piece, {}, dict.fromkeys(names, object))
+    lamps = numbers(path, "lamps", raw["lamps"], -1, 4).tolist() if raw.get("lamps") else []
+    fewest, most = numbers(path, "walkers", raw.get("walkers", (4, 7)), 2).astype(int).tolist()
+    if not 1 <= fewest <= most:
+        raise UserError(f"{path.name}: walkers is {raw['walkers']}, wanted the fewest and the most at a time")
     return Place(
         name=name,
-        indoors=bool(raw.get("indoors", False)),
-        region=tuple(map(tuple, raw["region"])),
-        routes=tuple(tuple(map(tuple, route)) for route in raw["routes"]),
+        indoors=raw.get("indoors", False),
+        region=tuple(map(tuple, region.tolist())),
+        routes=tuple(tuple(map(tuple, route.tolist())) for route in routes),
         viewpoints=tuple(viewpoints),
         pieces=tuple(raw["pieces"]),
-        lamps=tuple(map(tuple, raw.get("lamps", ()))),
-        walkers=tuple(raw.get("walkers", (4, 7))),
+        lamps=tuple(map(tuple, lamps)),
+        walkers=(fewest, most),
+    )
+
+
+def crosses_itself(polygon: np.ndarray) -> bool:
+    """Whether two edges of a polygon (P, 2) that are not neighbours meet."""
+
+    def turn(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> float:
+        return float((b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0]))
+
+    edges = list(zip(polygon, np.roll(polygon, -1, axis=0), strict=True))
+    return any(
+        turn(a, b, c) * turn(a, b, d) <= 0 and turn(c, d, a) * turn(c, d, b) <= 0
+        for i, (a, b) in enumerate(edges)
+        for j, (c, d) in enumerate(edges)
+        if j > i + 1 and (i, j) != (0, len(edges) - 1)
     )
 
 

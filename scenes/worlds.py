@@ -3,22 +3,20 @@
 A world is one capture. `GROUPS` names sets of worlds that belong together and are rendered by one command.
 """
 
-import difflib
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from opengspr import UserError
+from opengspr.config import NUMBER, check, read_yaml
 from scenes.places import Place, load_place, place_names
 from scenes.sky import WEATHERS
 
 FOLDER = Path(__file__).parent / "worlds"
 GROUPS = {"demo": ("demo-syn", "demo-src", "demo-tgt")}
-NUMBER = (int, float)
 NEEDED = {"people": int, "wardrobe": str, "split": dict, "cameras": list, "lights": list}
 OPTIONAL = {
     "about": str,
@@ -130,12 +128,8 @@ def worlds_of(preset: str) -> tuple[str, ...]:
 def load_world(name: str) -> World:
     """Reads `scenes/worlds/NAME.yaml`. Raises UserError naming the file and what is wrong in it."""
     path = FOLDER / f"{name}.yaml"
-    try:
-        raw = yaml.safe_load(path.read_text())
-    except yaml.YAMLError as error:
-        raise UserError(f"{path.name}: not YAML: {error}") from error
-    _check(path, "world", raw, NEEDED, OPTIONAL)
-    _check(path, "split", raw["split"], {"train": NUMBER}, {})
+    raw = read_yaml(path, NEEDED, OPTIONAL)
+    check(path, "split", raw["split"], {"train": NUMBER}, {})
     for key in ("people", "cameras_at_once", "rounds", "places", "unit_shots"):
         if raw.get(key, 1) < 1:
             raise UserError(f"{path.name}: {key} is {raw[key]}, wanted at least 1")
@@ -143,7 +137,7 @@ def load_world(name: str) -> World:
         if not raw[key]:
             raise UserError(f"{path.name}: {key} is empty")
     for entry in raw["lights"]:
-        _check(path, "light", entry, {"weather": str, "hour": NUMBER}, {"share": NUMBER})
+        check(path, "light", entry, {"weather": str, "hour": NUMBER}, {"share": NUMBER})
         if entry["weather"] not in WEATHERS:
             raise UserError(f"{path.name}: unknown weather {entry['weather']!r}; known: {', '.join(WEATHERS)}")
         if not 0.5 <= entry["hour"] <= 23.5 or entry.get("share", 1) <= 0:
@@ -176,7 +170,7 @@ def load_world(name: str) -> World:
 
 def _cameras(path: Path, camid: int, entry: Any) -> list[WorldCamera]:
     """The viewpoints of one entry of `cameras`: they share a camid."""
-    _check(path, f"camera {camid}", entry, {"place": str}, {"viewpoint": int, "viewpoints": list, "traits": dict})
+    check(path, f"camera {camid}", entry, {"place": str}, {"viewpoint": int, "viewpoints": list, "traits": dict})
     if ("viewpoint" in entry) == ("viewpoints" in entry):
         raise UserError(f"{path.name}: camera {camid}: wanted either viewpoint or viewpoints")
     if entry["place"] not in place_names():
@@ -186,23 +180,5 @@ def _cameras(path: Path, camid: int, entry: Any) -> list[WorldCamera]:
     for view in views:
         if not isinstance(view, int) or not 0 <= view <= last:
             raise UserError(f"{path.name}: camera {camid}: {entry['place']} has no viewpoint {view}, only 0 to {last}")
-    _check(path, f"camera {camid}: traits", traits, {}, dict.fromkeys(traits, NUMBER))
+    check(path, f"camera {camid}: traits", traits, {}, dict.fromkeys(traits, NUMBER))
     return [WorldCamera(camid, entry["place"], view, traits) for view in views]
-
-
-def _check(path: Path, where: str, got: Any, needed: dict[str, Any], optional: dict[str, Any]) -> None:
-    """Refuses what is not a mapping of these keys to values of these types."""
-    known = needed | optional
-    if not isinstance(got, dict):
-        raise UserError(f"{path.name}: {where}: got {got!r}, wanted keys and values: {', '.join(known)}")
-    for key, value in got.items():
-        if key not in known:
-            near = difflib.get_close_matches(str(key), known, 1)
-            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
-            raise UserError(f"{path.name}: {where}: unknown key {key!r}; {hint}")
-        if not isinstance(value, known[key]) or (isinstance(value, bool) and known[key] is not bool):
-            wanted = "a number" if known[key] in (int, NUMBER) else known[key].__name__
-            raise UserError(f"{path.name}: {where}: {key} is {value!r}, wanted {wanted}")
-    for key in needed:
-        if key not in got:
-            raise UserError(f"{path.name}: {where}: {key} is missing")

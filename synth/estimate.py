@@ -8,7 +8,6 @@ from pathlib import Path
 
 from scenes.worlds import World
 from synth import farm
-from synth.person.identity import identities
 from synth.plan import Unit
 from synth.work import Job
 
@@ -20,6 +19,7 @@ def report(
     planned: int,
     ids: int,
     plan: Callable[[], Iterator[Unit]],
+    looks: Callable[[], dict[int, dict]],
     job: Callable[[Unit, dict[int, dict]], Job] | None,
     workers: int,
 ) -> None:
@@ -27,7 +27,7 @@ def report(
 
     Args:
         planned: number of places asked for; those that do not stand yet are counted like those that do.
-        job: makes a unit's job; None where rendering is not possible here.
+        looks: draws everybody's. job: makes a unit's job of them; None where rendering is not possible here.
     """
     units = shots = 0
     probes: dict[str, Unit] = {}
@@ -45,10 +45,10 @@ def report(
         print(f"  {len(world.places)} of the places stand so far ({', '.join(world.places)}): {_shots(shots, units)}")
     if job is None:
         return
-    looks = {look["pid"]: look for look in identities(world.name, world.wardrobe, ids, 0, variations=world.variations)}
+    people = looks()
     seconds, size, count = 0.0, 0, 0
     for unit in probes.values():
-        one = _cost(job(_begin(unit, PROBE_SHOTS), looks))
+        one = _cost(job(_begin(unit, PROBE_SHOTS), people))
         seconds, size, count = seconds + one[0], size + one[1], count + one[2]
     each, bytes_each = seconds / max(count, 1), size / max(count, 1)
     print(f"  {count} shots of the first units took {each:.2f} CPU-s and {bytes_each / 1000:.0f} kB each")

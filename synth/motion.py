@@ -57,7 +57,7 @@ HELD_IN = {"handbag": "l", "suitcase": "r", "umbrella": "r"}  # the hand
 
 Direction = tuple[float, float, float]
 Curl = tuple[float, float, float]  # of a finger's three joints, radians
-RELAXED: Curl = (0.30, 0.50, 0.33)
+RELAXED: Curl = (0.38, 0.58, 0.38)
 FLAT: Curl = (-0.18, -0.14, 0.10)
 CLOSED: Curl = (0.80, 1.45, 1.00)
 FIST: Curl = (0.75, 1.15, 0.75)  # a loose one
@@ -170,7 +170,7 @@ def joint_rotations(
 
     Args:
         gait: the person's gait.
-        phase: 0 to 1, one full cycle of two steps; 0 is the left heel strike.
+        phase: 0 to 1, one full cycle of two steps; 0 is the left heel strike. Of who stands, on which leg more.
         action: one of ACTIONS.
         holds: the kinds of what is carried: a handbag in the left hand, a suitcase or an umbrella in the right.
     """
@@ -180,7 +180,9 @@ def joint_rotations(
     amount = 0.05 if action in STILL else gait.stride
     t = 2 * np.pi * phase
     twist = 0.10 * amount * np.cos(t)
-    drop, lean = -0.05 * gait.sway * amount * np.sin(t), 0.02 * gait.sway * np.sin(t)  # of the hip that swings
+    rest = np.sin(t) if action in ("stand", "turn") else 0.0  # on the left leg, on the right one where negative
+    drop = -0.05 * gait.sway * (rest or amount * np.sin(t))  # of the hip whose leg is free
+    lean = 0.02 * gait.sway * np.sin(t)
     stoop = gait.stoop + (0.03 if run else 0.0)
     pose = {
         "pelvis": rotation(y=drop, z=-twist),
@@ -192,9 +194,11 @@ def joint_rotations(
     }
     for side, sign, shift in (("l", 1.0, 0.0), ("r", -1.0, 0.5)):
         hip, knee, ankle = _leg((phase + shift) % 1.0, run)
-        pose[f"thigh_{side}"] = flexion(hip * amount) @ rotation(y=INWARD * sign - drop, z=gait.turnout * sign)
-        pose[f"calf_{side}"] = flexion(-knee * amount - 0.02)
-        pose[f"foot_{side}"] = rotation(y=-INWARD * sign) @ flexion(ankle * amount)
+        free = max(-sign * rest, 0.0)
+        aside, out = INWARD - 0.05 * free, gait.turnout + 0.25 * free
+        pose[f"thigh_{side}"] = flexion(hip * amount + 0.13 * free) @ rotation(y=aside * sign - drop, z=out * sign)
+        pose[f"calf_{side}"] = flexion(-knee * amount - 0.02 - 0.24 * free)
+        pose[f"foot_{side}"] = rotation(y=-aside * sign) @ flexion(ankle * amount + 0.11 * free)
         back = np.cos(2 * np.pi * (phase + shift))  # 1 as the foot lands: the arm is behind
         if run:
             swing = -0.35 - 0.60 * np.sign(back) * np.abs(back) ** 0.6

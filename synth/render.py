@@ -97,6 +97,14 @@ class Task:
     def plan(self) -> Iterator[Unit]:
         return units(self.world, self.ids, self.seed)
 
+    def looks(self) -> dict[int, dict]:
+        """Of everybody, by pid, drawn anew."""
+        world = self.world
+        people = identities(
+            world.name, world.wardrobe, self.ids, self.seed, self.lookalikes, world.variations, self.tiers
+        )
+        return {look["pid"]: look for look in people}
+
     def path(self, unit: Unit) -> Path:
         return self.out / "units" / f"{unit.name}.tar"
 
@@ -140,7 +148,7 @@ def main(settings: Render) -> None:
         for task, name in zip(tasks, names, strict=True):
             planned = planned_scenes(load_world(name), choice)
             job = task.job if device else None
-            estimate.report(task.world, planned, task.ids, task.plan, job, settings.workers)
+            estimate.report(task.world, planned, task.ids, task.plan, task.looks, job, settings.workers)
         return
     if settings.only is not None:
         for task in tasks[:1]:
@@ -226,10 +234,7 @@ def _begin(task: Task) -> dict[int, dict]:
         "plan_hash": digest,
     }
     if not (out / "capture.json").exists():
-        people = identities(
-            world.name, world.wardrobe, task.ids, task.seed, task.lookalikes, world.variations, task.tiers
-        )
-        looks = {look["pid"]: look for look in people}
+        looks = task.looks()
         write_people(out, [person_row(look) for look in looks.values()])
         info = {**wanted, "units": count, "shots": shots, "versions": versions(), "cpu": instruction_set()}
         write_capture_info(out, {**info, "device": task.device})

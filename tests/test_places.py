@@ -67,7 +67,14 @@ def test_places_use_every_kind_of_light_and_surface() -> None:
         ({"pieces": [{"kind": "bench", "widht": 2}]}, "did you mean 'width'"),
         ({"routes": [[[0, 0], [99, 0]]]}, "route 0 leaves the region"),
         ({"viewpoint": []}, "did you mean 'viewpoints'"),
-        ({"region": None}, "region is missing"),
+        ({"region": None}, "region is None, wanted list"),
+        ({"region": [[0, 0], [1, "x"]]}, "region is .*, wanted any number x 2 numbers"),
+        (
+            {"viewpoints": [{"at": [0, 0], "look": [0, 0, 1], "focal_mm": 30}]},
+            "viewpoint 0: at is .*, wanted 3 numbers",
+        ),
+        ({"region": [[-5, -5], [5, 5], [5, -5], [-5, 5]]}, "region crosses itself"),
+        ({"walkers": [5, 2]}, "wanted the fewest and the most"),
     ],
 )
 def test_bad_places_are_refused(tmp_path, monkeypatch, change: dict, said: str) -> None:

@@ -264,6 +264,35 @@ def _garment(draw: Streams, slot: str, kind: str, bright: float) -> dict:
 
 
 def _clothes(draw: Streams, wardrobe: Wardrobe, body: dict, pack: Pack) -> dict[str, Any]:
+    clothes = _garments(draw, wardrobe, body)
+    hair = draw.pick("haircut", _for(w.HAIRCUTS[body["sex"]], body))
+    if hair in ("bald", "receding") and body["age_group"] == "child":
+        hair = "short"
+    bearded = body["face"]["stubble"] > 0 and draw.yes("beard", 0.35)
+    masks = {"#e9edf0": 3, "#8fb9d6": 3, "#1b1b1d": 3, "#6d7076": 1}
+    clothes |= {
+        "hair": {"kind": hair, "colour": body["hair_colour"], "variant": int(draw("hair variant").integers(8))},
+        "beard": {"length_m": float(draw("beard length").uniform(0.004, 0.014))} if bearded else None,
+        "glasses": _glasses(draw, body),
+        "mask": {"colour": draw.pick("mask colour", masks)} if draw.yes("mask", wardrobe.mask) else None,
+        "shoes": _shoes(draw, draw.pick("shoes", _for(wardrobe.shoes, body))),
+        "hat": _hat(draw, draw.pick("hat", _for(wardrobe.hats, body)), clothes),
+    }
+    bag = draw.pick("bag", _for(wardrobe.bags, body))
+    clothes["bag"] = _bag(draw, bag) if bag else None
+    clothes["umbrella"] = None
+    if bag not in ("handbag", "suitcase") and draw.yes("umbrella", wardrobe.umbrella):
+        clothes["umbrella"] = {
+            "colour": draw.colour("umbrella colour", (0.65, w.MUTED), (0.35, w.BRIGHT)),
+            "second": draw.colour("umbrella second", (0.5, w.MUTED), (0.5, w.BRIGHT)),
+            "trim": draw.yes("umbrella trim", 0.2),
+        }
+    if pack:
+        clothes["assets"] = _items(draw, pack, body, clothes)
+    return clothes
+
+
+def _garments(draw: Streams, wardrobe: Wardrobe, body: dict) -> dict[str, Any]:
     bright = wardrobe.bright + (0.15 if body["age_group"] == "child" else 0.0)
     top = draw.pick("top", _for(wardrobe.tops, body))
     dress = top in w.DRESSES
@@ -277,38 +306,23 @@ def _clothes(draw: Streams, wardrobe: Wardrobe, body: dict, pack: Pack) -> dict[
         and top not in ("hoodie", "sweater", "loose tshirt")
         and draw.yes("tucked", wardrobe.tucked + 0.35 * ("skirt" in bottom))
     )
-    if outer in ("blazer",) and top in ("shirt", "blouse"):
+    if outer == "blazer" and top in ("shirt", "blouse"):
         tucked = not dress
-    hair = draw.pick("haircut", _for(w.HAIRCUTS[body["sex"]], body))
-    if hair in ("bald", "receding") and body["age_group"] in ("child",):
-        hair = "short"
-    hat = draw.pick("hat", _for(wardrobe.hats, body))
-    if hat == "hood":  # their own hood
-        source = outer if outer in ("parka", "zip hoodie") else top if top == "hoodie" and not outer else ""
-        hat = hat if source else ""
-    clothes: dict[str, Any] = {
+    looped = bottom in ("trousers", "jeans", "slim jeans", "shorts", "wide trousers")
+    belted = tucked and looped and draw.yes("belt", 0.7)
+    below = (0.25 if "skirt" not in bottom else 0.8) * bright
+    return {
         "top": _garment(draw, "top", top, bright),
         "outer": _garment(draw, "outer", outer, 0.7 * bright) if outer else None,
-        "bottom": _garment(draw, "bottom", bottom, (0.25 if "skirt" not in bottom else 0.8) * bright)
-        if bottom
-        else None,
+        "bottom": _garment(draw, "bottom", bottom, below) if bottom else None,
         "tucked": tucked,
-        "belt": draw.colour("belt colour", (1, w.LEATHER))
-        if tucked and bottom in ("trousers", "jeans", "slim jeans", "shorts", "wide trousers") and draw.yes("belt", 0.7)
-        else None,
-        "hair": {"kind": hair, "colour": body["hair_colour"], "variant": int(draw("hair variant").integers(8))},
-        "beard": {"length_m": float(draw("beard length").uniform(0.004, 0.014))}
-        if body["face"]["stubble"] > 0 and draw.yes("beard", 0.35)
-        else None,
-        "glasses": _glasses(draw, body),
-        "mask": {"colour": draw.pick("mask colour", {"#e9edf0": 3, "#8fb9d6": 3, "#1b1b1d": 3, "#6d7076": 1})}
-        if draw.yes("mask", wardrobe.mask)
-        else None,
-        "umbrella": None,
+        "belt": draw.colour("belt colour", (1, w.LEATHER)) if belted else None,
     }
-    kind = draw.pick("shoes", _for(wardrobe.shoes, body))
+
+
+def _shoes(draw: Streams, kind: str) -> dict[str, Any]:
     palette = w.LEATHER if kind in ("leather shoes", "loafers", "boots", "high boots", "sandals") else w.SHOE_COLOURS
-    clothes["shoes"] = {
+    return {
         "kind": kind,
         "colour": draw.colour("shoe colour", (1, palette)),
         "second": draw.colour("shoe second", (0.6, w.SHOE_COLOURS), (0.4, w.BRIGHT)),
@@ -317,38 +331,30 @@ def _clothes(draw: Streams, wardrobe: Wardrobe, body: dict, pack: Pack) -> dict[
         "stripes": int(draw("shoe stripes").integers(0, 4)),
         "pale_laces": draw.yes("laces", 0.55),
     }
-    clothes["hat"] = None
-    if hat:
-        colour = draw.colour("hat colour", (0.7, w.MUTED), (0.3, w.BRIGHT))
-        if hat == "hood":
-            colour = (clothes["outer"] or clothes["top"])["colour"]
-        clothes["hat"] = {
-            "kind": hat,
-            "colour": colour,
-            "second": draw.colour("hat second", (1, w.BRIGHT)),
-            "trim": draw.yes("hat trim", 0.3),
-        }
-    bag = draw.pick("bag", _for(wardrobe.bags, body))
-    clothes["bag"] = None
-    if bag:
-        clothes["bag"] = {
-            "kind": bag,
-            "colour": draw.colour("bag colour", (0.75, w.MUTED), (0.25, w.BRIGHT))
-            if bag in ("backpack", "suitcase")
-            else draw.colour("bag colour", (0.5, w.LEATHER), (0.35, w.MUTED), (0.15, w.BRIGHT)),
-            "second": draw.colour("bag second", (0.7, w.MUTED), (0.3, w.BRIGHT)),
-            "trim": draw.yes("bag trim", 0.4),
-            "large": draw.yes("bag large", 0.5),
-        }
-    if bag not in ("handbag", "suitcase") and draw.yes("umbrella", wardrobe.umbrella):
-        clothes["umbrella"] = {
-            "colour": draw.colour("umbrella colour", (0.65, w.MUTED), (0.35, w.BRIGHT)),
-            "second": draw.colour("umbrella second", (0.5, w.MUTED), (0.5, w.BRIGHT)),
-            "trim": draw.yes("umbrella trim", 0.2),
-        }
-    if pack:
-        clothes["assets"] = _items(draw, pack, body, clothes)
-    return clothes
+
+
+def _hat(draw: Streams, kind: str, clothes: dict) -> dict[str, Any] | None:
+    """A hat; a hood only where there is one on what is worn, in its colour."""
+    colour = draw.colour("hat colour", (0.7, w.MUTED), (0.3, w.BRIGHT))
+    if kind == "hood":
+        outermost = clothes["outer"] or clothes["top"]
+        kind = kind if outermost["kind"] in ("parka", "zip hoodie", "hoodie") else ""
+        colour = outermost["colour"]
+    if not kind:
+        return None
+    second = draw.colour("hat second", (1, w.BRIGHT))
+    return {"kind": kind, "colour": colour, "second": second, "trim": draw.yes("hat trim", 0.3)}
+
+
+def _bag(draw: Streams, kind: str) -> dict[str, Any]:
+    cloth, leather = ((0.75, w.MUTED), (0.25, w.BRIGHT)), ((0.5, w.LEATHER), (0.35, w.MUTED), (0.15, w.BRIGHT))
+    return {
+        "kind": kind,
+        "colour": draw.colour("bag colour", *(cloth if kind in ("backpack", "suitcase") else leather)),
+        "second": draw.colour("bag second", (0.7, w.MUTED), (0.3, w.BRIGHT)),
+        "trim": draw.yes("bag trim", 0.4),
+        "large": draw.yes("bag large", 0.5),
+    }
 
 
 def _items(draw: Streams, pack: Pack, body: dict, clothes: dict) -> dict[str, str | None]:

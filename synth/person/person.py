@@ -11,6 +11,7 @@ import numpy as np
 from synth.motion import Gait, free_hand, joint_rotations, rotation
 from synth.person import details, shoes
 from synth.person.assets import Asset
+from synth.person.bags import BAGS, aside, paint_bag
 from synth.person.basemesh import base_mesh
 from synth.person.body import bone_transforms, joints, skin
 from synth.person.garments import BOTTOMS, OUTERS, TOPS, Garment
@@ -21,7 +22,7 @@ from synth.person.headwear import HATS
 from synth.person.outfits import asset_part, heights, paint_item, put_on, under, worn_items
 from synth.person.parts import HAIR as HAIR_LAYER
 from synth.person.parts import SKIN, Part
-from synth.person.props import BAGS, Load, aside, paint_bag, phone, pockets, umbrella
+from synth.person.props import Load, phone, pockets, umbrella
 from synth.person.reach import Goal, Point, carried_to, reach
 from synth.person.surface import Hull
 from synth.person.tailor import sew

@@ -109,12 +109,29 @@ def _one(look: dict, shoe: Shoe, body: np.ndarray, calf: np.ndarray, shaft_top_m
     s = "l" if side > 0 else "r"
     heads = body[mesh.joints].mean(1)
     origin, outward, forward, local = _frame(body, side)
-    outline = _outline(local, shoe)
-    length = local[:, 1].max()
-    scale = length / 0.25
-    ankle = np.array(
-        [(heads[mesh.bone(f"foot_{s}")] - origin) @ outward, (heads[mesh.bone(f"foot_{s}")] - origin) @ forward]
-    )
+    away = heads[mesh.bone(f"foot_{s}")] - origin
+    points, v = _rings(shoe, local, np.array([away @ outward, away @ forward]))
+    world = origin + points[..., :1] * outward + points[..., 1:2] * forward + points[..., 2:] * [0, 0, 1]
+    flat = world.reshape(-1, 3)
+    faces = strip_faces(len(points), ROUND, True)
+    corner = np.stack([np.tile(np.arange(ROUND) / ROUND, len(points)), np.repeat(v, ROUND)], 1)[faces]
+    corner[..., 0] -= np.round(corner[..., 0] - corner[:, :1, 0])
+    weights = _weights(points[..., 1].ravel(), local, s)
+    shade = np.ones((len(flat), 3))
+    if not shoe.open:
+        shade[-ROUND:] = 0.3
+    upper = Part(flat, weights, faces, tile_uv("shoes", *np.moveaxis(corner, -1, 0)), shade, shoe.roughness, 1)
+    parts = [upper, _under(flat[:ROUND], weights[:ROUND])]
+    if shoe.shaft_m is not None and shaft_top_m > 0.13:
+        parts.append(_shaft(shoe, calf, side, heads, shaft_top_m))
+    return parts
+
+
+def _rings(shoe: Shoe, local: np.ndarray, ankle: np.ndarray) -> tuple[np.ndarray, list[float]]:
+    """Rings (R, ROUND, 3) from below the sole up to the inside of the opening, outward, forward and up, and their
+    heights in the tile. Args: local: (K, 3) the foot. ankle: (2,).
+    """
+    outline, scale = _outline(local, shoe), local[:, 1].max() / 0.25
     middle = outline.mean(0)
     phi = np.linspace(0, 2 * np.pi, ROUND, endpoint=False)
     toe = (1 - np.cos(phi)) / 2  # 0 at the heel, 1 at the toe
@@ -132,58 +149,29 @@ def _one(look: dict, shoe: Shoe, body: np.ndarray, calf: np.ndarray, shaft_top_m
     rings = [
         ring(about(outline, 0.86), under + arch + spring),
         ring(about(outline, 1.0), under + arch + spring + 0.001),
+        ring(about(outline, 1.015), (under + top) / 2),
+        ring(about(outline, 1.0), top),
     ]
-    rings += [ring(about(outline, 1.015), (under + top) / 2), ring(about(outline, 1.0), top)]
     v = [0.0, 0.04, 0.13, 0.22]
-    if not shoe.open:
-        high = shoe.collar_m * scale
-        dip = 0.35 if shoe.low else 0.0
-        end_x, end_y = 0.036 * scale, 0.050 * scale
-        ahead = (0.105 if shoe.low else 0.052) * scale
-        end = np.column_stack(
-            [ankle[0] - np.sin(phi) * end_x * side * side, ankle[1] - np.where(toe < 0.5, end_y, ahead) * np.cos(phi)]
-        )
-        end_z = high * (1 - dip * toe) + (0.018 * scale * toe**2 if shoe.laces else 0.0)
-        for t in (0.12, 0.25, 0.4, 0.55, 0.7, 0.85, 1.0):
-            back = t ** (1.0 + 0.9 * toe)
-            low = shoe.puff * np.minimum(1.0, 0.085 / (end_z - top))  # a toe box is no higher for a higher collar
-            box = low * (1 - (1 - t) ** 3.5) + (1 - low) * t**1.6
-            lift = t * (1 - toe) + box * toe
-            grid = about(outline, 0.985) * (1 - back[:, None]) + end * back[:, None]
-            rings.append(ring(grid, top + (end_z - top) * lift))
-            v.append(0.22 + 0.62 * t)
-        for row in rings[5:]:
-            _around_heel(row, local, ankle, toe < 0.4)
-        end = rings[-1][:, :2]
-        rings.append(ring(ankle + (end - ankle) * 0.86, end_z - 0.004))
-        rings.append(ring(ankle + (end - ankle) * 0.80, end_z - 0.025))
-        v += [0.86, 0.88]
-    points = np.stack(rings)
-    world = origin + points[..., :1] * outward + points[..., 1:2] * forward + points[..., 2:] * [0, 0, 1]
-    flat = world.reshape(-1, 3)
-    faces = strip_faces(len(rings), ROUND, True)
-    columns = np.tile(phi / (2 * np.pi), len(rings))
-    corner = np.stack([columns, np.repeat(v, ROUND)], 1)[faces]
-    corner[..., 0] -= np.round(corner[..., 0] - corner[:, :1, 0])
-    weights = _weights(points[..., 1].ravel(), local, s)
-    shade = np.ones((len(flat), 3))
-    if not shoe.open:
-        shade[-ROUND:] = 0.3
-    parts = [
-        Part(
-            flat,
-            weights,
-            faces,
-            tile_uv("shoes", *np.moveaxis(corner, -1, 0)),
-            shade,
-            shoe.roughness,
-            1,
-        ),
-        _under(flat[:ROUND], weights[:ROUND]),
-    ]
-    if shoe.shaft_m is not None and shaft_top_m > 0.13:
-        parts.append(_shaft(shoe, calf, side, heads, shaft_top_m))
-    return parts
+    if shoe.open:
+        return np.stack(rings), v
+    ahead = np.where(toe < 0.5, 0.050, 0.105 if shoe.low else 0.052) * scale
+    end = np.column_stack([ankle[0] - 0.036 * scale * np.sin(phi), ankle[1] - ahead * np.cos(phi)])
+    dip, tongue = 0.35 if shoe.low else 0.0, 0.018 if shoe.laces else 0.0
+    end_z = scale * (shoe.collar_m * (1 - dip * toe) + tongue * toe**2)
+    for t in (0.12, 0.25, 0.4, 0.55, 0.7, 0.85, 1.0):
+        back = t ** (1.0 + 0.9 * toe)
+        low = shoe.puff * np.minimum(1.0, 0.085 / (end_z - top))  # a toe box is no higher for a higher collar
+        box = low * (1 - (1 - t) ** 3.5) + (1 - low) * t**1.6
+        lift = t * (1 - toe) + box * toe
+        grid = about(outline, 0.985) * (1 - back[:, None]) + end * back[:, None]
+        rings.append(ring(grid, top + (end_z - top) * lift))
+        if t > 0.2:
+            _around_heel(rings[-1], local, ankle, toe < 0.4)
+        v.append(0.22 + 0.62 * t)
+    inner = rings[-1][:, :2] - ankle
+    rings += [ring(ankle + inner * 0.86, end_z - 0.004), ring(ankle + inner * 0.80, end_z - 0.025)]
+    return np.stack(rings), [*v, 0.86, 0.88]
 
 
 def _around_heel(row: np.ndarray, local: np.ndarray, ankle: np.ndarray, mine: np.ndarray) -> None:

@@ -124,7 +124,7 @@ class Hull:
 
     def arms_down(self) -> tuple[np.ndarray, np.ndarray]:
         """Transforms (B, 3, 4) of bones where the arms hang, and the joints (B, 3) there."""
-        transforms = bone_transforms(self.heads, joint_rotations(Gait(), 0.25, "stand"))
+        transforms = bone_transforms(self.heads, joint_rotations(Gait(sway=0.0), 0.25, "stand"))
         return transforms, np.einsum("bij,bj->bi", transforms[:, :, :3], self.heads) + transforms[:, :, 3]
 
     def put_on(self, at: np.ndarray, inside: np.ndarray) -> None:

@@ -112,6 +112,13 @@ def test_rows_that_mean_nothing_are_refused(little: Path, column: str, value: An
     assert rows[3]["key"] in str(error.value) or value is None
 
 
+def test_an_older_manifest_has_nobody_changed_or_alike(little: Path) -> None:
+    table = pq.read_table(little / "manifest.parquet").drop_columns(["variation", "like"])
+    pq.write_table(table, little / "manifest.parquet")
+    crops = open_dataset(little).split("train")
+    assert (crops.column("variation") == 0).all() and (crops.column("like") == -1).all()
+
+
 def test_a_damaged_manifest_or_shard_is_named(little: Path) -> None:
     crops = open_dataset(little).crops
     (little / "shards" / "00000.tar").write_bytes(b"short")

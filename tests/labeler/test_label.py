@@ -23,7 +23,7 @@ from synth.capture import Shot, open_capture, read_unit, write_unit
 from tests.drawn import draw_capture, draw_shot, edit_json, png, tree
 
 ROOT = Path(__file__).parent.parent.parent
-PEOPLE = {3: {"skin_tone": 5, "sex": "female", "age_group": "adult"}}
+PEOPLE = {3: {"skin_tone": 5, "sex": "female", "age_group": "adult", "like": 1}}
 
 
 def labelled(shot: Shot, **rules: Any) -> tuple[dict[str, Any], bytes] | str:
@@ -34,7 +34,7 @@ def test_a_tight_crop_is_the_person(tmp_path: Path) -> None:
     shot = draw_shot(3, 1, region=[300, 200, 40, 70], scale=2.0)
     row, data = labelled(shot, padding=0)
     assert (row["width"], row["height"], row["box"]) == (40, 100, [310.0, 210.0, 330.0, 260.0])
-    assert row["score"] == 1.0 and row["skin_tone"] == 5 and row["pid"] == 3 and row["place"] == "place1"
+    assert (row["score"], row["skin_tone"], row["pid"], row["like"], row["place"]) == (1.0, 5, 3, 1, "place1")
     assert data[:2] == b"\xff\xd8" and b"\x01\x11\x00\x02\x11\x01\x03\x11\x01" in data  # JPEG, 4:4:4
 
 

@@ -73,11 +73,14 @@ def test_at_phase_0_the_left_heel_strikes_and_the_right_arm_is_forward() -> None
     assert forwards_deg(pose["upperarm_r"]) > 10 > 0 > forwards_deg(pose["upperarm_l"])
 
 
-def test_who_stands_hardly_moves() -> None:
-    first = joint_rotations(Gait(), 0.0, "stand")
-    for phase in PHASES:
+def test_who_stands_rests_on_one_leg_and_hardly_moves_else() -> None:
+    straight = joint_rotations(Gait(), 0.0, "stand")
+    for phase, free in ((0.25, "r"), (0.75, "l")):
         pose = joint_rotations(Gait(), phase, "stand")
-        assert max(turn_deg(first[name].T @ pose[name]) for name in pose) < 8
+        turned = {name: turn_deg(straight[name].T @ pose[name]) for name in pose}
+        legs = {f"{bone}_{free}" for bone in ("thigh", "calf", "foot")}
+        assert 8 < turned[f"calf_{free}"] < 20
+        assert max(turned[name] for name in {*pose} - legs) < 8
 
 
 def test_what_is_held_goes_first_and_the_free_hand_telephones() -> None:

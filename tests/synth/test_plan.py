@@ -264,7 +264,7 @@ def test_indoors_and_outdoors_take_the_worlds_lights() -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"peeple": 3}, "world: unknown key 'peeple'; did you mean 'people'"),
+        ({"peeple": 3}, "top: unknown key 'peeple'; did you mean 'people'"),
         ({"people": "many"}, "people is 'many', wanted a number"),
         ({"people": 0}, "people is 0, wanted at least 1"),
         ({"wardrobe": None}, "wardrobe is None, wanted str"),
