@@ -36,7 +36,14 @@ def read_yaml(path: Path, needed: Types, optional: Types) -> dict[str, Any]:
         raise UserError(f"{path.name}: more than {MOST_BYTES} bytes")
     try:
         raw = yaml.load(data.decode(), _Loader)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except (
+        yaml.YAMLError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+    ) as error:  # its constructors'
         raise UserError(f"{path.name}: not YAML: {' '.join(str(error).split())}") from error
     check(path, "top", raw, needed, optional)
     return raw

@@ -26,6 +26,8 @@ NEEDED, OPTIONAL = {"people": int}, {"cameras": list, "open": bool}
         ("", "wanted keys and values"),
         ("people: [", "not YAML"),
         ("people: !!python/object/apply:os.getcwd []", "not YAML"),
+        ("people: !!bool many", "not YAML"),
+        ("people: !!timestamp many", "not YAML"),
         ("[" * 5000, "not YAML"),
         ("people: 3 #" + "x" * MOST_BYTES, "more than 1000000 bytes"),
     ],
@@ -38,7 +40,7 @@ def test_a_mistake_is_named_in_one_line(tmp_path: Path, text: str, said: str) ->
     assert str(raised.value).startswith("odd.yaml: ") and "\n" not in str(raised.value)
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.one_of(st.binary(max_size=60), st.text("ab:{}[]-&*!<'\"\n \t#0", max_size=40).map(str.encode)))
 def test_whatever_stands_in_a_file_only_our_error_comes_out(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "odd.yaml"
