@@ -53,14 +53,18 @@ def load_place(name: str) -> Place:
     path = FOLDER / f"{name}.yaml"
     if name not in place_names():
         raise UserError(f"place: got {name!r}, wanted one of {', '.join(place_names())}")
-    raw = read_yaml(path, NEEDED, OPTIONAL)
+    raw = read_yaml(path)
+    check(path, "place", raw, NEEDED, OPTIONAL)
+    for key in NEEDED:
+        if not raw[key]:
+            raise UserError(f"{path}: {key} is empty")
     region = numbers(path, "region", raw["region"], -1, 2)
     if len(region) < 3 or crosses_itself(region):
-        raise UserError(f"{path.name}: region crosses itself, or has fewer than three corners")
+        raise UserError(f"{path}: region crosses itself, or has fewer than three corners")
     routes = [numbers(path, f"route {k}", route, -1, 2) for k, route in enumerate(raw["routes"])]
     for k, route in enumerate(routes):
         if len(route) < 2 or not all(inside(point, region) for point in route):
-            raise UserError(f"{path.name}: route {k} leaves the region, or is a point")
+            raise UserError(f"{path}: route {k} leaves the region, or is a point")
     viewpoints = []
     for k, view in enumerate(raw["viewpoints"]):
         check(path, f"viewpoint {k}", view, {"at": list, "look": list, "focal_mm": NUMBER}, {})
@@ -68,14 +72,13 @@ def load_place(name: str) -> Place:
         viewpoints.append(Viewpoint(tuple(at.tolist()), tuple(look.tolist()), float(view["focal_mm"])))
     for piece in raw["pieces"]:
         kind = piece.get("kind") if isinstance(piece, dict) else piece
-        if kind not in SET_PIECES:
-            raise UserError(f"{path.name}: unknown set piece {kind!r}; known: {', '.join(SET_PIECES)}")
+        if not isinstance(kind, str) or kind not in SET_PIECES:
+            raise UserError(f"{path}: unknown set piece {kind!r}; known: {', '.join(SET_PIECES)}")
         names = ["kind", "at", "turn", *list(inspect.signature(SET_PIECES[kind]).parameters)[1:]]
         check(path, kind, piece, {}, dict.fromkeys(names, object))
     lamps = numbers(path, "lamps", raw["lamps"], -1, 4).tolist() if raw.get("lamps") else []
-    fewest, most = numbers(path, "walkers", raw.get("walkers", (4, 7)), 2).astype(int).tolist()
-    if not 1 <= fewest <= most:
-        raise UserError(f"{path.name}: walkers is {raw['walkers']}, wanted the fewest and the most at a time")
+    walkers = raw.get("walkers", [4, 7])
+    check_walkers(path, walkers)
     return Place(
         name=name,
         indoors=raw.get("indoors", False),
@@ -84,8 +87,15 @@ def load_place(name: str) -> Place:
         viewpoints=tuple(viewpoints),
         pieces=tuple(raw["pieces"]),
         lamps=tuple(map(tuple, lamps)),
-        walkers=(fewest, most),
+        walkers=tuple(walkers),
     )
+
+
+def check_walkers(path: Path, walkers: list) -> None:
+    """Refuses what is not the fewest and the most people at a time."""
+    good = len(walkers) == 2 and all(type(n) is int for n in walkers) and 1 <= walkers[0] <= walkers[1]
+    if not good:
+        raise UserError(f"{path}: walkers is {walkers}, wanted the fewest and the most at a time")
 
 
 def crosses_itself(polygon: np.ndarray) -> bool:

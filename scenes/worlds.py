@@ -12,7 +12,7 @@ import numpy as np
 
 from opengspr import UserError
 from opengspr.config import NUMBER, check, read_yaml
-from scenes.places import Place, load_place, place_names
+from scenes.places import Place, check_walkers, load_place, place_names
 from scenes.sky import WEATHERS
 
 FOLDER = Path(__file__).parent / "worlds"
@@ -128,25 +128,24 @@ def worlds_of(preset: str) -> tuple[str, ...]:
 def load_world(name: str) -> World:
     """Reads `scenes/worlds/NAME.yaml`. Raises UserError naming the file and what is wrong in it."""
     path = FOLDER / f"{name}.yaml"
-    raw = read_yaml(path, NEEDED, OPTIONAL)
+    raw = read_yaml(path)
+    check(path, "world", raw, NEEDED, OPTIONAL)
     check(path, "split", raw["split"], {"train": NUMBER}, {})
     for key in ("people", "cameras_at_once", "rounds", "places", "unit_shots"):
         if raw.get(key, 1) < 1:
-            raise UserError(f"{path.name}: {key} is {raw[key]}, wanted at least 1")
+            raise UserError(f"{path}: {key} is {raw[key]}, wanted at least 1")
     for key in ("cameras", "lights"):
         if not raw[key]:
-            raise UserError(f"{path.name}: {key} is empty")
+            raise UserError(f"{path}: {key} is empty")
     for entry in raw["lights"]:
         check(path, "light", entry, {"weather": str, "hour": NUMBER}, {"share": NUMBER})
         if entry["weather"] not in WEATHERS:
-            raise UserError(f"{path.name}: unknown weather {entry['weather']!r}; known: {', '.join(WEATHERS)}")
+            raise UserError(f"{path}: unknown weather {entry['weather']!r}; known: {', '.join(WEATHERS)}")
         if not 0.5 <= entry["hour"] <= 23.5 or entry.get("share", 1) <= 0:
-            raise UserError(f"{path.name}: light {entry}: wanted an hour from 0.5 to 23.5 and a share above 0")
+            raise UserError(f"{path}: light {entry}: wanted an hour from 0.5 to 23.5 and a share above 0")
     walkers = raw.get("walkers")
-    if walkers is not None and not (
-        len(walkers) == 2 and all(isinstance(n, int) for n in walkers) and 1 <= walkers[0] <= walkers[1]
-    ):
-        raise UserError(f"{path.name}: walkers is {walkers}, wanted the fewest and the most at a time")
+    if walkers is not None:
+        check_walkers(path, walkers)
     cameras = [camera for camid, entry in enumerate(raw["cameras"]) for camera in _cameras(path, camid, entry)]
     lights = tuple((entry["weather"], float(entry["hour"]), float(entry.get("share", 1))) for entry in raw["lights"])
     places = len({camera.place for camera in cameras})
@@ -172,13 +171,13 @@ def _cameras(path: Path, camid: int, entry: Any) -> list[WorldCamera]:
     """The viewpoints of one entry of `cameras`: they share a camid."""
     check(path, f"camera {camid}", entry, {"place": str}, {"viewpoint": int, "viewpoints": list, "traits": dict})
     if ("viewpoint" in entry) == ("viewpoints" in entry):
-        raise UserError(f"{path.name}: camera {camid}: wanted either viewpoint or viewpoints")
+        raise UserError(f"{path}: camera {camid}: wanted either viewpoint or viewpoints")
     if entry["place"] not in place_names():
-        raise UserError(f"{path.name}: camera {camid}: no place {entry['place']!r}; known: {', '.join(place_names())}")
+        raise UserError(f"{path}: camera {camid}: no place {entry['place']!r}; known: {', '.join(place_names())}")
     last = len(load_place(entry["place"]).viewpoints) - 1
     views, traits = entry.get("viewpoints", [entry.get("viewpoint")]), dict(entry.get("traits", {}))
     for view in views:
         if not isinstance(view, int) or not 0 <= view <= last:
-            raise UserError(f"{path.name}: camera {camid}: {entry['place']} has no viewpoint {view}, only 0 to {last}")
+            raise UserError(f"{path}: camera {camid}: {entry['place']} has no viewpoint {view}, only 0 to {last}")
     check(path, f"camera {camid}: traits", traits, {}, dict.fromkeys(traits, NUMBER))
     return [WorldCamera(camid, entry["place"], view, traits) for view in views]

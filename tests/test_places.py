@@ -75,6 +75,9 @@ def test_places_use_every_kind_of_light_and_surface() -> None:
         ),
         ({"region": [[-5, -5], [5, 5], [5, -5], [-5, 5]]}, "region crosses itself"),
         ({"walkers": [5, 2]}, "wanted the fewest and the most"),
+        ({"walkers": [4.5, 7]}, "wanted the fewest and the most"),
+        ({"routes": []}, "routes is empty"),
+        ({"pieces": [{"kind": ["bench"]}]}, "unknown set piece"),
     ],
 )
 def test_bad_places_are_refused(tmp_path, monkeypatch, change: dict, said: str) -> None:

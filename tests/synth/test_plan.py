@@ -264,7 +264,7 @@ def test_indoors_and_outdoors_take_the_worlds_lights() -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"peeple": 3}, "top: unknown key 'peeple'; did you mean 'people'"),
+        ({"peeple": 3}, "world: unknown key 'peeple'; did you mean 'people'"),
         ({"people": "many"}, "people is 'many', wanted a number"),
         ({"people": 0}, "people is 0, wanted at least 1"),
         ({"wardrobe": None}, "wardrobe is None, wanted str"),
@@ -287,7 +287,7 @@ def test_bad_worlds_are_refused(tmp_path: Path, monkeypatch, change: dict[str, A
     monkeypatch.setattr(worlds, "FOLDER", tmp_path)
     with pytest.raises(UserError, match=said) as error:
         load_world("odd")
-    assert str(error.value).startswith("odd.yaml: ")
+    assert str(error.value).startswith(f"{tmp_path / 'odd.yaml'}: ")
 
 
 def test_text_that_is_no_world_is_refused(tmp_path: Path, monkeypatch) -> None:

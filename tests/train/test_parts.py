@@ -174,6 +174,7 @@ def test_first_non_finite() -> None:
         ("criterion: best", "wanted one of smcr, spcl, none"),
         ("!!python/object/apply:os.system ['true']", "could not determine a constructor"),
         ("- a", "wanted a mapping"),
+        ("epochs: !!bool many", "many"),
         ("a: &x [*x]", "unknown key|unhashable|recursive"),
         ("lr: 1e-3\nsyn: null\ntgt: t\nruns: r", ""),
     ],

@@ -1,7 +1,6 @@
 """Settings of a recipe: a frozen dataclass, layered from its budget, a YAML file, an ablation row and the flags."""
 
 import dataclasses
-import difflib
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
@@ -9,11 +8,9 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import tyro
-import yaml
 
 from opengspr import UserError
-
-MOST_YAML_BYTES = 1 << 20
+from opengspr.config import near, read_yaml
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -90,20 +87,13 @@ def read_config(path: Path, kind: type) -> dict[str, Any]:
         UserError: no such file, too large, not YAML, a key twice, an unknown key (names the nearest), a wrong type.
     """
     try:
-        if path.stat().st_size > MOST_YAML_BYTES:
-            raise UserError(f"{path}: {path.stat().st_size} bytes, wanted at most {MOST_YAML_BYTES}")
-        found = yaml.load(path.read_text(), _OnceLoader)
+        found = read_yaml(path)
     except OSError as error:
         raise UserError(f"--config {path}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
-        raise UserError(f"{path}: {error}") from error
-    if not isinstance(found, dict):
-        raise UserError(f"{path}: wanted a mapping of settings, got {type(found).__name__}")
     hints = typing.get_type_hints(kind)
     for key in found:
         if key not in hints:
-            near = difflib.get_close_matches(str(key), hints, 1)
-            raise UserError(f"{path}: unknown key {key!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+            raise UserError(f"{path}: unknown key {key!r}; {near(key, hints)}")
     return {key: _checked(path, key, value, hints[key]) for key, value in found.items()}
 
 
@@ -127,15 +117,3 @@ def _checked(path: Path, key: str, value: Any, hint: Any) -> Any:
         return value
     wanted = f"one of {', '.join(map(str, choices))}" if origin is Literal else getattr(hint, "__name__", str(hint))
     raise UserError(f"{path}: {key}: wanted {wanted}, got {value!r}")
-
-
-class _OnceLoader(yaml.SafeLoader):
-    """The safe loader, which makes plain values only; refuses a key that comes twice."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """A mapping without doubles."""
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        double = next((key for i, key in enumerate(keys) if key in keys[:i]), None)
-        if double is not None:
-            raise UserError(f"key {double!r} comes twice (line {node.start_mark.line + 1})")
-        return super().construct_mapping(node, deep)
