@@ -70,7 +70,7 @@ def label_shot(
         shot: from a capture.
         backend: finds the people in the picture.
         rules: which crops are kept.
-        people: rows of the capture's people, by pid, and the pid that each is `like`.
+        people: rows of the capture's people, by pid, with the pid that each is `like`, or -1.
 
     Returns:
         the crop's manifest row (as far as it is known yet) and its JPEG bytes; or the reason for which it was dropped.
@@ -102,14 +102,12 @@ def _row(
 ) -> dict[str, Any]:
     """The manifest row of a crop; its box in frame pixels is what the crop shows."""
     left, top = truth["region"][:2]
-    worn = truth.get("variation")
-    same = ("key", "pid", "camid", "place", "viewpoint", "tracklet", "frame", "weather", "action", "world")
+    same = ("key", "pid", "camid", "place", "viewpoint", "tracklet", "frame", "weather", "action", "world", "variation")
     numbers = ("visible_share", "truncation", "azimuth_deg", "hour")
     return (
         {name: truth[name] for name in same}
         | {name: float(truth[name]) for name in numbers}
-        | {name: person[name] for name in ("skin_tone", "sex", "age_group")}
-        | {"variation": worn if isinstance(worn, int) else 0, "like": -1 if person["like"] is None else person["like"]}
+        | {name: person[name] for name in ("skin_tone", "sex", "age_group", "like")}
         | {
             "width": box[2] - box[0],
             "height": box[3] - box[1],

@@ -82,7 +82,9 @@ def label_capture(capture: Capture, out: Path, settings: Settings) -> str:
     writer = DatasetWriter(out, {"capture": capture.info, "units": len(units), "labeler": labeler})
     if writer.finished:
         return "already whole, nothing to do"
-    people = {row["pid"]: {**row, "like": _like(capture, row)} for row in capture.people.to_pylist()}
+    people = {row["pid"]: row for row in capture.people.drop_columns("look").to_pylist()}
+    for pid, look in zip(people, capture.people["look"].to_pylist(), strict=True):
+        people[pid]["like"] = _like(capture, look)
     shards = _shards(units)
     missing = [shard for shard in range(len(shards)) if not writer.has(shard)]
     if len(missing) < len(shards):
@@ -98,11 +100,10 @@ def label_capture(capture: Capture, out: Path, settings: Settings) -> str:
     return _finish(writer, capture)
 
 
-def _like(capture: Capture, person: dict[str, Any]) -> int | None:
-    """The pid of whom a person is made to look like."""
-    look = parse_object(person["look"].encode(), f"{capture.path}: the look of pid {person['pid']}", CaptureError)
-    like = look.get("like")
-    return like if isinstance(like, int) else None
+def _like(capture: Capture, look: str) -> int:
+    """The pid of whose clothes somebody shares, -1 for nobody's."""
+    like = parse_object(look.encode(), f"{capture.path / 'people.parquet'}: a look", CaptureError).get("like")
+    return like if isinstance(like, int) else -1
 
 
 def _crops(

@@ -76,6 +76,7 @@ FIELDS: Fields = {
     "azimuth_deg": (int, float),
     "body": dict,
     "action": str,
+    "variation": int,
     "others": list,
 }
 

@@ -58,6 +58,7 @@ def draw_shot(pid: int, camid: int, number: int = 0, **truth: Any) -> Shot:
         "hour": 12.0,
         "sun": {"azimuth_deg": 0.0, "elevation_deg": 45.0},
         "action": "walk",
+        "variation": 0,
         "camera": {},
         "others": [],
     }
