@@ -1,7 +1,8 @@
 """How people move: joint rotations of a gait or an action at a phase (numpy).
 
-Axes are the body's own: x to its left, y backwards, z up; a limb that hangs swings forwards by `flexion`. Angles follow
-the course of the sagittal joint angles in normal walking (Perry, Gait Analysis, 1992), as periodic splines.
+Axes are the body's own: x to its left, y backwards, z up; a limb that hangs swings forwards by `flexion`. Joint angles
+are periodic splines. Those of walking follow the sagittal ones of normal gait (Perry, Gait Analysis, 1992), altered so
+that feet meet the ground; those of running were set by eye.
 """
 
 from dataclasses import dataclass
@@ -177,11 +178,10 @@ def joint_rotations(
     if action not in ACTIONS:
         raise ValueError(f"action: got {action!r}, wanted one of {', '.join(ACTIONS)}")
     run = action == "run"
-    amount = 0.05 if action in STILL else gait.stride
+    rests, amount = action in ("stand", "turn"), 0.05 if action in STILL else gait.stride
     t = 2 * np.pi * phase
     twist = 0.10 * amount * np.cos(t)
-    rest = np.sin(t) if action in ("stand", "turn") else 0.0  # on the left leg, on the right one where negative
-    drop = -0.05 * gait.sway * (rest or amount * np.sin(t))  # of the hip whose leg is free
+    drop = -0.05 * gait.sway * (1.0 if rests else amount) * np.sin(t)  # of the hip whose leg is free
     lean = 0.02 * gait.sway * np.sin(t)
     stoop = gait.stoop + (0.03 if run else 0.0)
     pose = {
@@ -194,14 +194,14 @@ def joint_rotations(
     }
     for side, sign, shift in (("l", 1.0, 0.0), ("r", -1.0, 0.5)):
         hip, knee, ankle = _leg((phase + shift) % 1.0, run)
-        free = max(-sign * rest, 0.0)
+        free = max(-sign * np.sin(t), 0.0) if rests else 0.0  # of weight
         aside, out = INWARD - 0.05 * free, gait.turnout + 0.25 * free
         pose[f"thigh_{side}"] = flexion(hip * amount + 0.13 * free) @ rotation(y=aside * sign - drop, z=out * sign)
         pose[f"calf_{side}"] = flexion(-knee * amount - 0.02 - 0.24 * free)
         pose[f"foot_{side}"] = rotation(y=-aside * sign) @ flexion(ankle * amount + 0.11 * free)
         back = np.cos(2 * np.pi * (phase + shift))  # 1 as the foot lands: the arm is behind
         if run:
-            swing = -0.35 - 0.60 * np.sign(back) * np.abs(back) ** 0.6
+            swing = -0.35 - 0.60 * gait.arm_swing * np.sign(back) * np.abs(back) ** 0.6
             pose |= _arm(side, swing, 1.65 - 0.25 * back, -0.30, FIST, gait.spread + 0.14)
         else:
             swing = -0.12 - 0.38 * gait.arm_swing * amount * back

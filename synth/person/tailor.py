@@ -192,7 +192,7 @@ def _arm(garment: Garment, hull: Hull, point: np.ndarray, mine: np.ndarray, side
     return away / radius[:, None] * (wide - radius)[:, None]
 
 
-@lru_cache(maxsize=64)  # a tenth of a MiB each
+@lru_cache(maxsize=64)  # a sixth of a MiB each
 def _cloth(garment: Garment, later: tuple[Garment, ...]) -> tuple[Piece, list[np.ndarray]]:
     """The piece of the surface that a garment is, without what later garments hide, and its borders."""
     surface, p = seamed()
@@ -212,13 +212,13 @@ def sew(
     if garment.skirt_m is not None:
         hanging = tail(garment, hull, at, tile, layer, later, noise)
         for k, part in enumerate(parts):
-            _join(part, garment, hull, 0.0 if k == 0 else INSIDE_M[1])
+            _join(part, hull, 0.0 if k == 0 else INSIDE_M[1])
         parts.append(hanging)
     return parts
 
 
-def _join(part: Part, garment: Garment, hull: Hull, inside_m: float) -> None:
-    """Brings the lower end of a garment's cloth to where its tail begins, so that no step shows."""
+def _join(part: Part, hull: Hull, inside_m: float) -> None:
+    """Brings the lower end of a garment's cloth to where its tail, the last one, begins, so that no step shows."""
     tail_ = hull.tails[-1]
     top = tail_.heights[1]
     radius, angle = hull.off_axis(part.vertices)
