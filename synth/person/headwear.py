@@ -27,6 +27,7 @@ from synth.person.textures import tile_uv
 
 HAIR_UNDER_HAT_M = 0.005
 SCALP_M = 1.40  # hair and hats are cut from what is above
+PITCH_M, ROWS, COLUMNS = 0.004, 75, 64  # of what a headscarf's ends lie on: height of a row, rows, directions
 
 
 @dataclass(frozen=True)
@@ -214,46 +215,50 @@ def _shawl(edge: np.ndarray, cloth: np.ndarray, colour: np.ndarray, roughness: f
     """
     middle = edge[:, :2].mean(0)
     away = edge[:, :2] - middle
-    turn = np.arctan2(away[:, 0], -away[:, 1])
-    radius = np.linalg.norm(away, axis=1)
+    turn, radius = np.arctan2(away[:, 0], -away[:, 1]), np.linalg.norm(away, axis=1)
     ray = away / radius[:, None]
-    pitch, rows, columns = 0.004, 75, 64
-    down, around = edge[:, 2].max() - cloth[:, 2], (cloth[:, :2] - middle) @ np.array([[1, 0], [0, -1.0]])
-    reach, angle = np.linalg.norm(around, axis=1), np.arctan2(around[:, 0], around[:, 1])
-    near = (down > 0) & (down < pitch * rows) & (reach < 0.30)
-    grid = np.zeros((rows, columns))
-    place = (down[near] / pitch).astype(int), (angle[near] / (2 * np.pi) % 1 * columns).astype(int)
-    np.maximum.at(grid, place, reach[near])
-    grid = np.maximum.accumulate(maximum_filter(grid, (5, 3), mode=("nearest", "wrap")), axis=0)
-    grid = np.maximum(grid, gaussian_filter(grid, (2.0, 2.0), mode=("nearest", "wrap"))) + 0.008
-    where = (turn / (2 * np.pi) % 1 * columns - 0.5) % columns
-    before = where.astype(int)
-    share = where - before
-    wide = grid[:, before % columns] * (1 - share) + grid[:, (before + 1) % columns] * share  # (rows, K)
-    z = edge[:, 2].max() - pitch * (np.arange(rows) + 0.5)[:, None] * np.ones(len(edge))
-    wide = np.where(z > edge[:, 2], radius, np.maximum(wide, radius))
-    far = np.concatenate([np.zeros((1, len(edge))), np.cumsum(np.hypot(pitch, np.diff(wide, axis=0)), axis=0)])
-    front = 0.5 + 0.5 * np.cos(turn)
-    long = 0.105 + 0.10 * front**3
+    z = edge[:, 2].max() - PITCH_M * (np.arange(ROWS) + 0.5)
+    wide = _support(cloth - [*middle, z[0]], turn)
+    wide = np.where(z[:, None] > edge[:, 2], radius, np.maximum(wide, radius))
+    far = np.concatenate([np.zeros((1, len(edge))), np.cumsum(np.hypot(PITCH_M, np.diff(wide, axis=0)), axis=0)])
+    first = np.array([np.interp(edge[k, 2], z[::-1], far[::-1, k]) for k in range(len(edge))])
+    long = 0.105 + 0.10 * (0.5 + 0.5 * np.cos(turn)) ** 3
     levels = np.linspace(0.0, 1.0, 12)
-    first = np.array([np.interp(z0, z[::-1, k], far[::-1, k]) for k, z0 in enumerate(edge[:, 2])])
     rings = [edge]
     for level in levels[1:]:
-        r, height = (
-            np.array([np.interp(first[k] + level * long[k], far[:, k], v[:, k]) for k in range(len(edge))])
-            for v in (wide, z)
-        )
+        at = first + level * long
+        r = np.array([np.interp(at[k], far[:, k], wide[:, k]) for k in range(len(edge))])
+        height = np.array([np.interp(at[k], far[:, k], z) for k in range(len(edge))])
         r, height = (gaussian_filter1d(v, 1 + 2 * level, mode="wrap") for v in (r, height))
         fold = 0.004 * np.sin(7 * turn + 5 * level) + 0.003 * np.sin(11 * turn - 9 * level)
         rings.append(np.column_stack([middle + ray * (r + level * np.abs(fold))[:, None], height]))
     rings += [rings[-1] + [0, 0, -0.003], rings[-1] - np.column_stack([0.006 * ray, 0 * radius])]
-    mesh = base_mesh()
     low = np.concatenate([levels, [1.0, 1.0]]).repeat(len(edge))
+    mesh = base_mesh()
     weights = np.zeros((len(low), len(mesh.bones)))
     weights[:, mesh.bone("spine_03")] = 0.35 + 0.65 * np.clip(low / 0.4, 0, 1)
     weights[:, mesh.bone("neck_01")] = 1 - weights[:, mesh.bone("spine_03")]
     shade = np.concatenate([np.ones(len(levels)), [0.9, 0.4]]).repeat(len(edge))
     return _strip(rings, weights, shade[:, None] * colour, roughness)
+
+
+def _support(cloth: np.ndarray, turn: np.ndarray) -> np.ndarray:
+    """How far out (ROWS, K) the widest of what is worn lies, at each of ROWS heights or above it, in K directions.
+
+    Args:
+        cloth: (M, 3) metres from the axis and the first height. turn: (K,) radians from the front.
+    """
+    row, reach = np.floor(0.5 - cloth[:, 2] / PITCH_M).astype(int), np.linalg.norm(cloth[:, :2], axis=1)
+    near = (row >= 0) & (row < ROWS) & (reach < 0.30)
+    column = (np.arctan2(cloth[near, 0], -cloth[near, 1]) / (2 * np.pi) % 1 * COLUMNS).astype(int)
+    grid = np.zeros((ROWS, COLUMNS))
+    np.maximum.at(grid, (row[near], column), reach[near])
+    grid = np.maximum.accumulate(maximum_filter(grid, (5, 3), mode=("nearest", "wrap")), axis=0)
+    grid = np.maximum(grid, gaussian_filter(grid, (2.0, 2.0), mode=("nearest", "wrap"))) + 0.008
+    where = (turn / (2 * np.pi) % 1 * COLUMNS - 0.5) % COLUMNS
+    before = where.astype(int)
+    share = where - before
+    return grid[:, before % COLUMNS] * (1 - share) + grid[:, (before + 1) % COLUMNS] * share
 
 
 def _draped(moved: np.ndarray, where: np.ndarray) -> np.ndarray:
