@@ -63,6 +63,7 @@ check: setup
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
+	$(RUN) -m scenes.check
 
 # What a rendered crop costs here; half an hour on 2 cores
 bench: setup

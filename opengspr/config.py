@@ -66,7 +66,8 @@ def check(path: Path, where: str, got: Any, needed: Types, optional: Types) -> N
         if key not in known:
             raise UserError(f"{path}: {where}: unknown key {key!r}; {near(key, known)}")
         if not isinstance(value, known[key]) or (isinstance(value, bool) and known[key] not in (bool, object)):
-            wanted = "a number" if known[key] in (int, NUMBER) else known[key].__name__
+            kinds = known[key] if isinstance(known[key], tuple) else (known[key],)
+            wanted = "a number" if kinds in ((int,), NUMBER) else " or ".join(kind.__name__ for kind in kinds)
             raise UserError(f"{path}: {where}: {key} is {value!r}, wanted {wanted}")
     for key in needed:
         if key not in got:

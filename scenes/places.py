@@ -9,13 +9,14 @@ import numpy as np
 
 from opengspr import UserError
 from opengspr.config import NUMBER, check, numbers, read_yaml
-from scenes.setpieces import SET_PIECES, Mesh
+from scenes.mesh import Made, shifted
+from scenes.setpieces import SET_PIECES
 
 FOLDER = Path(__file__).parent / "places"
 FRAME = (1920, 1080)
 SENSOR_MM = 36.0
 NEEDED = {"region": list, "routes": list, "viewpoints": list, "pieces": list}
-OPTIONAL = {"indoors": bool, "lamps": list, "walkers": list}
+OPTIONAL = {"indoors": bool, "lamps": list, "walkers": list, "about": str}
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,9 @@ class Viewpoint:
 @dataclass(frozen=True)
 class Place:
     """Attributes: region, the walkable polygon (P, 2) m; routes, polylines inside it; pieces, set pieces as the YAML
-    has them; lamps, indoor light
-    as (x, y, z, watts); walkers, fewest and most at a time."""
+    has them; lamps, light that always shines, as (x, y, z, watts); walkers, fewest and most at a time; about, what it
+    shows.
+    """
 
     name: str
     indoors: bool
@@ -41,6 +43,7 @@ class Place:
     pieces: tuple
     lamps: tuple
     walkers: tuple[int, int]
+    about: str = ""
 
 
 def place_names() -> list[str]:
@@ -88,6 +91,7 @@ def load_place(name: str) -> Place:
         pieces=tuple(raw["pieces"]),
         lamps=tuple(map(tuple, lamps)),
         walkers=tuple(walkers),
+        about=raw.get("about", ""),
     )
 
 
@@ -126,15 +130,15 @@ def inside(point: np.ndarray, polygon: np.ndarray) -> bool:
     return bool(np.sum(crosses & (point[0] < x)) % 2)
 
 
-def build_place(place: Place, random: np.random.Generator) -> list[Mesh]:
-    """The meshes of a place, in its own coordinates. The generator decides colours, patterns and small shapes, so one
-    place can look
-    different from world to world."""
-    out = []
+def build_place(place: Place, random: np.random.Generator) -> Made:
+    """The meshes and lamps of a place, in its own coordinates. The generator decides colours, patterns and small
+    shapes, so one place can look different from world to world.
+    """
+    out: Made = []
     for piece in place.pieces:
         numbers = {k: v for k, v in piece.items() if k not in ("kind", "at", "turn")}
-        for mesh in SET_PIECES[piece["kind"]](random, **numbers):
-            out.append(mesh.placed(np.array(piece.get("at", (0.0, 0.0)), float), float(piece.get("turn", 0.0))))
+        made = SET_PIECES[piece["kind"]](random, **numbers)
+        out += shifted(made, tuple(piece.get("at", (0.0, 0.0))), float(piece.get("turn", 0.0)))
     return out
 
 

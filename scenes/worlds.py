@@ -4,6 +4,7 @@ A world is one capture. `GROUPS` names sets of worlds that belong together and a
 """
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,13 @@ from typing import Any
 import numpy as np
 
 from opengspr import UserError
-from opengspr.config import NUMBER, check, read_yaml
+from opengspr.config import NUMBER, check, numbers, read_yaml
 from scenes.places import Place, check_walkers, load_place, place_names
 from scenes.sky import WEATHERS
 
 FOLDER = Path(__file__).parent / "worlds"
 GROUPS = {"demo": ("demo-syn", "demo-src", "demo-tgt")}
-NEEDED = {"people": int, "wardrobe": str, "split": dict, "cameras": list, "lights": list}
+NEEDED = {"people": int, "wardrobe": str, "split": dict, "cameras": list, "lights": (list, dict)}
 OPTIONAL = {
     "about": str,
     "quality": str,
@@ -27,7 +28,10 @@ OPTIONAL = {
     "places": int,
     "unit_shots": int,
     "walkers": list,
+    "odd_cameras": NUMBER,
 }
+BINS = 8  # of three hours
+STEPS = (0.7548776662, 0.5698402910)  # 1 / p and 1 / p^2 where p^3 = p + 1 (Roberts 2018)
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,8 @@ class World:
         in_turn: whether a place's cameras shoot one group after another, as GSPR's viewpoints do, or all at each
             instant.
         instants: of a cast at a place whose cameras do not shoot in turn.
-        lights: (weather, hour, share) outdoors.
+        lights: (weather, first hour, last hour, share).
+        odd_cameras: how far the pictures of each viewpoint differ from an ideal camera's, 0 not at all.
         cameras: those that shoot; whole: all that the world has, of which they were chosen.
         planned_places: places that the world is meant to have; some may not stand yet.
         unit_shots: a unit is whole when it has so many.
@@ -69,7 +74,8 @@ class World:
     cameras_at_once: int
     instants: int
     cameras: tuple[WorldCamera, ...]
-    lights: tuple[tuple[str, float, float], ...]
+    lights: tuple[tuple[str, float, float, float], ...]
+    odd_cameras: float
     whole: tuple[WorldCamera, ...]
     planned_places: int
     unit_shots: int
@@ -105,11 +111,30 @@ class World:
         """Fewest and most people in a place at a time."""
         return self.walkers or place.walkers
 
-    def light(self, random: np.random.Generator, indoors: bool) -> tuple[str, float]:
-        """Weather and hour of a unit, drawn by the shares; the hour moves by half an hour either way."""
-        shares = np.array([share for _, _, share in self.lights])
-        weather, hour, _ = self.lights[int(random.choice(len(shares), p=shares / shares.sum()))]
-        return weather, float(np.round(hour + random.uniform(-0.5, 0.5), 2))
+    def light(
+        self, place: str, number: int, start: np.random.Generator, random: np.random.Generator
+    ) -> tuple[str, float]:
+        """Weather and hour of a place's unit. However few units there are, the shares are kept as well as may be: steps
+        that never meet go evenly through the weathers, and through the hours of each.
+
+        Args:
+            place: of the unit. number: of the unit in its place. start: the same for all units. random: the unit's own.
+        """
+        number = number * len(self.itinerary) + self.itinerary.index(place)
+        u, v = (start.random(2) + number * np.array(STEPS)) % 1
+        weathers = [*dict.fromkeys(weather for weather, *_ in self.lights)]
+        weather = weathers[
+            _picked([sum(light[3] for light in self.lights if light[0] == name) for name in weathers], u)
+        ]
+        spans = [light for light in self.lights if light[0] == weather]
+        _, first, last, _ = spans[_picked([light[3] for light in spans], v)]
+        return weather, float(np.round(random.uniform(first, last), 2))
+
+
+def _picked(shares: list[float], at: float) -> int:
+    """Which of some shares, laid end to end, lies at 0 to 1 of their length."""
+    upto = np.cumsum(shares)
+    return int(np.searchsorted(upto, at * upto[-1], "right"))
 
 
 def world_names() -> list[str]:
@@ -137,17 +162,10 @@ def load_world(name: str) -> World:
     for key in ("cameras", "lights"):
         if not raw[key]:
             raise UserError(f"{path}: {key} is empty")
-    for entry in raw["lights"]:
-        check(path, "light", entry, {"weather": str, "hour": NUMBER}, {"share": NUMBER})
-        if entry["weather"] not in WEATHERS:
-            raise UserError(f"{path}: unknown weather {entry['weather']!r}; known: {', '.join(WEATHERS)}")
-        if not 0.5 <= entry["hour"] <= 23.5 or entry.get("share", 1) <= 0:
-            raise UserError(f"{path}: light {entry}: wanted an hour from 0.5 to 23.5 and a share above 0")
     walkers = raw.get("walkers")
     if walkers is not None:
         check_walkers(path, walkers)
     cameras = [camera for camid, entry in enumerate(raw["cameras"]) for camera in _cameras(path, camid, entry)]
-    lights = tuple((entry["weather"], float(entry["hour"]), float(entry.get("share", 1))) for entry in raw["lights"])
     places = len({camera.place for camera in cameras})
     return World(
         name=name,
@@ -159,12 +177,39 @@ def load_world(name: str) -> World:
         cameras_at_once=int(raw.get("cameras_at_once", 2)),
         instants=int(raw.get("rounds", 2)),
         cameras=tuple(cameras),
-        lights=lights,
+        lights=tuple(_lights(path, raw["lights"])),
+        odd_cameras=float(raw.get("odd_cameras", 0.0)),
         whole=tuple(cameras),
         planned_places=max(int(raw.get("places", 0)), places),
         unit_shots=int(raw.get("unit_shots", 120)),
         walkers=tuple(walkers) if walkers else None,
     )
+
+
+def _lights(path: Path, raw: list | dict) -> Iterator[tuple[str, float, float, float]]:
+    """Weathers, spans of hours and their shares: a list of such, or a table of weathers and one of times of day."""
+    if isinstance(raw, list):
+        for entry in raw:
+            check(path, "light", entry, {"weather": str, "hour": NUMBER}, {"share": NUMBER})
+            if not 0.5 <= entry["hour"] <= 23.5 or entry.get("share", 1) <= 0:
+                raise UserError(f"{path}: light {entry}: wanted an hour from 0.5 to 23.5 and a share above 0")
+            yield _weather(path, entry["weather"]), entry["hour"] - 0.5, entry["hour"] + 0.5, entry.get("share", 1)
+        return
+    check(path, "lights", raw, {"weathers": dict, "hours": list}, {})
+    hours = numbers(path, "lights: hours", raw["hours"], BINS)
+    check(path, "lights: weathers", raw["weathers"], {}, dict.fromkeys(raw["weathers"], NUMBER))
+    if min([*hours, *raw["weathers"].values()], default=-1) < 0 or not any(hours) or not any(raw["weathers"].values()):
+        raise UserError(f"{path}: lights: wanted shares of 0 and more, and some above")
+    for name, share in raw["weathers"].items():
+        for k, often in enumerate(hours / hours.sum()):
+            if share * often > 0:
+                yield _weather(path, name), 24 / BINS * k, 24 / BINS * (k + 1) - 0.01, share * float(often)
+
+
+def _weather(path: Path, name: str) -> str:
+    if name not in WEATHERS:
+        raise UserError(f"{path}: unknown weather {name!r}; known: {', '.join(WEATHERS)}")
+    return name
 
 
 def _cameras(path: Path, camid: int, entry: Any) -> list[WorldCamera]:

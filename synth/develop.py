@@ -7,7 +7,10 @@ import numpy as np
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
+from scenes.sky import Light
 from synth.randomness import rng
+
+DIM = 0.05  # views darker than this are left darker than middle grey
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,56 @@ class Traits:
     blur_px: float = 0.0
     noise: float = 0.0
     jpeg: int = 100
+
+
+def odd_traits(random: np.random.Generator, amount: float) -> Traits:
+    """Traits as cameras have that somebody hung up once. Args: amount: 0 an ideal camera, 1 poor ones too."""
+    poor = amount * random.random()
+    return Traits(
+        exposure_ev=float(random.normal(0, 0.45) * amount),
+        warmth=float(np.clip(random.normal(0, 0.5), -1, 1) * amount),
+        saturation=float(1 + random.uniform(-0.4, 0.15) * amount),
+        contrast=float(1 + random.uniform(-0.2, 0.08) * amount),
+        blur_px=float(1.8 * poor),
+        noise=float(0.06 * poor * random.uniform(0.3, 1)),
+        jpeg=int(95 - 45 * poor),
+    )
+
+
+def automatic_exposure(tone_middle: float) -> float:
+    """The factor that brings the middle of a view's tones to middle grey, in the dark to a darker one.
+
+    Args:
+        tone_middle: geometric mean of the view's luminance; a white card in a clear noon's sun has 1.
+    """
+    return 0.18 * min(1.0, (tone_middle / DIM) ** 0.3) / tone_middle
+
+
+def haze(colour: np.ndarray, depth_m: np.ndarray, light: Light) -> np.ndarray:
+    """What haze leaves of the light (H, W, 3) from so many metres away (H, W), and its own (Koschmieder 1924)."""
+    assert light.weather.visibility_m
+    through = np.exp(-3.912 / light.weather.visibility_m * np.minimum(depth_m, 1e5))[..., None].astype(np.float32)
+    return colour * through + light.air.astype(np.float32) * (1 - through)
+
+
+def streaks(colour: np.ndarray, rain: float, scale: float, key: str) -> np.ndarray:
+    """Rain that falls before the camera, brighter than what is behind it.
+
+    Args:
+        colour: (H, W, 3) linear light. rain: 0 to 1. scale: picture pixels per frame pixel. key: names the shot.
+    """
+    height, width = colour.shape[:2]
+    random = rng("rain", key)
+    length, slant = max(3, round(42 * scale)), random.normal(0, 0.12)
+    drops = random.random((height + length, width)) < 0.0012 * rain / scale
+    falling = (drops * random.uniform(0.2, 1.0, drops.shape)).astype(np.float32)
+    lines = np.zeros((height, width), np.float32)
+    for k in range(length):
+        lines += np.roll(falling[k : k + height], round(slant * k), axis=1)
+    lines = gaussian_filter(lines, (0, max(0.35, 0.6 * scale)))
+    bright = np.quantile(colour.mean(2), 0.7).astype(np.float32)
+    share = np.minimum(0.5 * lines, 0.5)[..., None]
+    return colour + share * (0.25 * colour + 0.5 * bright)
 
 
 def tone(linear: np.ndarray) -> np.ndarray:

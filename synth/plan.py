@@ -7,17 +7,16 @@ deals its casts anew, so company tells nothing, and everyone has the time to wal
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from math import ceil
-from typing import Any
 
 import numpy as np
 
 from opengspr import UserError
 from scenes.places import FRAME, Place, camera_matrices, load_place
-from scenes.worlds import World
-from synth.develop import Traits
+from scenes.worlds import World, WorldCamera
+from synth.develop import Traits, odd_traits
 from synth.motion import STILL
 from synth.randomness import rng
 
@@ -127,6 +126,18 @@ class Unit:
 
 
 @dataclass(frozen=True)
+class Scene:
+    """A place to be looked at. Attributes: viewpoints; people, how many are strewn over its routes."""
+
+    place: str
+    weather: str
+    hour: float
+    viewpoints: tuple[int, ...]
+    people: int
+    seed: int
+
+
+@dataclass(frozen=True)
 class Visit:
     """A cast that comes past a place. Attributes: number among the place's; frame at which it comes."""
 
@@ -150,7 +161,7 @@ def units(world: World, ids: int, seed: int) -> Iterator[Unit]:
         raise UserError(f"--ids: got {ids}, wanted at least 1")
     for name in world.places:
         place = load_place(name)
-        cameras = [Camera(c.camid, c.viewpoint, _traits(world, c.traits)) for c in world.cameras if c.place == name]
+        cameras = [Camera(c.camid, c.viewpoint, _traits(world, c, seed)) for c in world.cameras if c.place == name]
         bad = [c.viewpoint for c in cameras if not 0 <= c.viewpoint < len(place.viewpoints)]
         if bad:
             raise UserError(
@@ -188,21 +199,25 @@ def _gap(world: World) -> int:
     return GAP_FRAMES + (world.tracklet - 1) * world.stride
 
 
-def _traits(world: World, given: dict[str, Any]) -> Traits:
+def _traits(world: World, camera: WorldCamera, seed: int) -> Traits:
+    """A camera's own traits, those that the world gives it first."""
     known = [field.name for field in fields(Traits)]
-    for name in given:
+    for name in camera.traits:
         if name not in known:
             raise UserError(f"world {world.name}: no camera trait {name!r}; known: {', '.join(known)}")
-    return Traits(**given)
+    random = rng(seed, world.name, camera.place, camera.viewpoint, "traits")
+    drawn = odd_traits(random, world.odd_cameras) if world.odd_cameras else Traits()
+    return replace(drawn, **camera.traits)
 
 
 def _place_units(world: World, place: Place, cameras: list[Camera], ids: int, seed: int) -> Iterator[Unit]:
     instants: list[Instant] = []
-    last = -1
+    last, number = -1, 0
 
     def unit() -> Unit:
         name = f"{place.name}-{last:05d}"
-        weather, hour = world.light(rng(seed, world.name, name, "light"), place.indoors)
+        start = rng(seed, world.name, "lights")
+        weather, hour = world.light(place.name, number, start, rng(seed, world.name, name, "light"))
         random = rng(seed, world.name, name, "empty")
         bare = random.random() < EMPTY_FRAMES * sum(len(instant.sights) for instant in instants)
         empty = (cameras[random.integers(len(cameras))],) if bare else ()
@@ -216,7 +231,7 @@ def _place_units(world: World, place: Place, cameras: list[Camera], ids: int, se
         last = visit.number
         if shots >= world.unit_shots:
             yield unit()
-            instants, shots = [], 0
+            instants, shots, number = [], 0, number + 1
     if instants:
         yield unit()
 
@@ -291,7 +306,7 @@ class _Walk:
 
 
 def _walks(world: World, place: Place, visit: Visit, checks: list, seed: int) -> list[_Walk]:
-    """Ways on which nobody comes too near to another, or leaves the picture of a camera that shoots at the time.
+    """Ways on which nobody comes too near to another, leaves the region, or the picture of a camera that shoots then.
 
     Args:
         checks: (frame, cameras) when that must hold.
@@ -304,7 +319,7 @@ def _walks(world: World, place: Place, visit: Visit, checks: list, seed: int) ->
         random = rng(seed, world.name, place.name, "walk", pid)
         route = np.array(place.routes[random.integers(len(place.routes))], float)
         route = route if random.random() < 0.5 else route[::-1]
-        begin, pace, aside = random.random(), SPEED_M_S * random.normal(1, 0.12), random.normal(0, 0.35)
+        begin, pace, aside = random.random(), SPEED_M_S * random.normal(1, 0.12), random.normal(0, 0.25)
         action = str(random.choice([*ACTIONS], p=[*ACTIONS.values()]))
         speed = 0.0 if action in STILL else float(pace * (RUN if action == "run" else 1.0))
         turn, phase = random.normal(0, 0.12), random.random()
@@ -312,13 +327,23 @@ def _walks(world: World, place: Place, visit: Visit, checks: list, seed: int) ->
         begins, asides = begin + 0.037 * tries, aside + 0.5 * (tries % 3) * (-1.0) ** tries
         paths, _ = _along(route, begins[:, None], speed * frames / FPS, asides[:, None])  # (tries, checks, 2)
         near = np.linalg.norm(paths[:, None] - taken, axis=-1) < APART_M
-        faults = near.sum((1, 2)) + sum((~_in_frame(paths[:, k], view)).sum(1) for k, view in enumerate(views))
+        faults = 9 * near.sum((1, 2)) + 3 * outside(paths, place.region).sum(1)  # the worst is to be in others
+        faults = faults + sum((~_in_frame(paths[:, k], view)).sum(1) for k, view in enumerate(views))
         best = int(np.argmin(faults))
         change = rng(seed, world.name, place.name, "variation", pid, visit.number)
         worn = int(change.integers(world.variations))
         taken = np.concatenate([taken, paths[None, best]])
         walks.append(_Walk(pid, route, float(begins[best]), float(asides[best]), speed, turn, phase, action, worn))
     return walks
+
+
+def outside(points: np.ndarray, region: tuple) -> np.ndarray:
+    """Which points (..., 2) lie outside a polygon, by the even-odd rule."""
+    x, y = points[..., 0, None], points[..., 1, None]
+    (ax, ay), (bx, by) = np.array(region).T, np.roll(np.array(region), -1, axis=0).T
+    rise = np.where(ay == by, 1.0, by - ay)
+    right = ((ay > y) != (by > y)) & (x < ax + (y - ay) / rise * (bx - ax))
+    return right.sum(-1) % 2 == 0
 
 
 def _along(

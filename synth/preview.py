@@ -1,6 +1,7 @@
-"""Look at what will be rendered: `python -m synth.preview people --ids 0:48`, `python -m synth.preview person 17`."""
+"""Look at what will be rendered: `python -m synth.preview people --ids 0:48`, `person 17`, `places`, `place beach`."""
 
 import os
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from io import BytesIO
@@ -16,11 +17,15 @@ from tyro.conf import Positional, subcommand
 
 from opengspr import UserError, command
 from opengspr.files import output_folder, write_whole
+from scenes.places import load_place, place_names
+from scenes.sky import light
 from scenes.worlds import load_world, worlds_of
 from synth.machine import check_blender
 from synth.motion import ACTIONS, Sitting
 from synth.person.identity import identities
 from synth.person.tiers import Tiers, chosen_tiers
+from synth.plan import Scene
+from synth.randomness import rng
 
 PAPER, INK = "#ffffff", "#1c2430"
 GAP, CAPTION = 6, 20
@@ -64,10 +69,52 @@ class Person(Sheet):
     """The person."""
 
 
-Preview = Annotated[People, subcommand("people")] | Annotated[Person, subcommand("person")]
+@dataclass(frozen=True)
+class Views:
+    """What both kinds of sheet of places take."""
+
+    weather: str = "clear"
+    """extra sunny, clear, clouds, overcast, rain, foggy or thunder."""
+    people: int = 5
+    """People who walk there; 0 for none."""
+    seed: int = 0
+    """Another seed, other colours and people."""
+    size: int = 216
+    """Height of a picture in pixels."""
+    out: Path = Path("places.png")
+    """The picture to write (.png or .jpg)."""
+    workers: int = 2
+    """Processes that render."""
 
 
-def main(settings: People | Person) -> None:
+@dataclass(frozen=True)
+class Places(Views):
+    """A sheet of every place, by day and by night."""
+
+    names: tuple[str, ...] = ()
+    """Only these places."""
+
+
+@dataclass(frozen=True)
+class OnePlace(Views):
+    """One place from its 12 viewpoints."""
+
+    place: Positional[str] = "plaza"
+    """Its name."""
+    time: str = "14:00"
+    """Of the day, HOURS:MINUTES."""
+
+
+Preview = (
+    Annotated[People, subcommand("people")]
+    | Annotated[Person, subcommand("person")]
+    | Annotated[Places, subcommand("places")]
+    | Annotated[OnePlace, subcommand("place")]
+)
+NIGHT_HOUR, DAY_HOUR = 22.0, 14.0
+
+
+def main(settings: People | Person | Places | OnePlace) -> None:
     kind = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG"}.get(settings.out.suffix.lower())
     if kind is None:
         raise UserError(f"--out {settings.out}: wanted a name ending in .jpg or .png")
@@ -75,7 +122,7 @@ def main(settings: People | Person) -> None:
         raise UserError(f"--size: got {settings.size}, wanted 32 to 2048")
     check_blender()
     output_folder(settings.out.parent)
-    sheet = _people(settings) if isinstance(settings, People) else _person(settings)
+    sheet = DRAW[type(settings)](settings)
     stream = BytesIO()
     sheet.save(stream, kind, quality=92, subsampling=0)
     write_whole(settings.out, stream.getvalue())
@@ -103,6 +150,47 @@ def _person(settings: Person) -> Image.Image:
     orders = [(look, [sitting]) for sitting in sides + acts]
     captions = [f"{sitting.azimuth_deg:.0f}°" for sitting in sides] + [sitting.action for sitting in acts]
     return _grid([pictures[0] for pictures in _portraits(orders, settings)], captions, columns=8)
+
+
+def _places(settings: Places) -> Image.Image:
+    names = settings.names or tuple(place_names())
+    orders = [
+        Scene(name, settings.weather, hour, (k % 12,), settings.people, settings.seed)
+        for k, name in enumerate(names)
+        for hour in (DAY_HOUR, NIGHT_HOUR)
+    ]
+    captions = [f"{order.place} {order.hour:.0f}:00" for order in orders]
+    return _grid([pictures[0] for pictures in _views(orders, settings)], captions, columns=min(8, len(orders)))
+
+
+def _place(settings: OnePlace) -> Image.Image:
+    hours, _, minutes = settings.time.partition(":")
+    if not (hours.isdecimal() and minutes.isdecimal() and int(hours) < 24 and int(minutes) < 60):
+        raise UserError(f"--time: got {settings.time!r}, wanted a time of day like 18:30")
+    hour, views = int(hours) + int(minutes) / 60, range(len(load_place(settings.place).viewpoints))
+    light(settings.weather, hour, rng("preview"))  # says what is wrong
+    halves = [tuple(views)[k :: settings.workers] for k in range(settings.workers)]
+    orders = [Scene(settings.place, settings.weather, hour, half, settings.people, settings.seed) for half in halves]
+    found = {v: p for half, pictures in zip(halves, _views(orders, settings)) for v, p in zip(half, pictures)}
+    return _grid([found[v] for v in views], [f"viewpoint {v}" for v in views], columns=4)
+
+
+def _views(orders: list[Scene], settings: Views) -> list[list[np.ndarray]]:
+    """Pictures of each scene from its viewpoints."""
+    for order in orders:
+        load_place(order.place)  # says what is wrong
+    with ProcessPoolExecutor(min(settings.workers, len(orders)), get_context("spawn"), _quiet) as pool:
+        done = pool.map(_view, orders, repeat(settings.size))
+        return [*tqdm(done, total=len(orders), desc="places", disable=None)]
+
+
+def _view(order: Scene, height: int) -> list[np.ndarray]:
+    from synth.blender.views import views
+
+    return [
+        np.asarray(Image.fromarray(picture).resize((height * 16 // 9, height), Image.Resampling.LANCZOS))
+        for picture in views(order)
+    ]
 
 
 def _looks(settings: Sheet, pids: range) -> list[dict]:
@@ -146,6 +234,8 @@ def _grid(pictures: list[np.ndarray], captions: list[str], columns: int) -> Imag
         draw.text((x + 2, y + height + 3), caption, INK, ImageFont.load_default(13))
     return sheet
 
+
+DRAW: dict[type, Callable[..., Image.Image]] = {People: _people, Person: _person, Places: _places, OnePlace: _place}
 
 if __name__ == "__main__":
     command(Preview, main)

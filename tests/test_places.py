@@ -1,63 +1,121 @@
-"""Every viewpoint of every place sees its region, with nothing in the way of the middle."""
+"""Places: what viewpoints see, what is refused, what set pieces and surfaces are made of."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import yaml
 
 from opengspr import UserError
-from scenes import places
-from scenes.places import FRAME, build_place, camera_matrices, inside, load_place, place_names, project
+from scenes import check, places
+from scenes.mesh import Lamp, Mesh, bar, box, prism, tube
+from scenes.places import Viewpoint, build_place, load_place, place_names
 from scenes.setpieces import SET_PIECES
+from scenes.sight import hits, sight, triangles
 from scenes.sky import WEATHERS, light
-from scenes.surfaces import SURFACES
+from scenes.surfaces import METRES, SURFACES
 
 
-def blocked(start: np.ndarray, ends: np.ndarray, triangles: np.ndarray) -> np.ndarray:
-    """Which segments from `start` (3,) to `ends` (N, 3) cross one of the triangles (T, 3, 3)."""
-    a, ab, ac = triangles[:, 0], triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0]
-    out = []
-    for end in ends:
-        ray = end - start
-        across = np.cross(ray, ac)
-        det = np.sum(ab * across, axis=1)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            from_a = start - a
-            u = np.sum(from_a * across, axis=1) / det
-            q = np.cross(from_a, ab)
-            v = q @ ray / det
-            t = np.sum(ac * q, axis=1) / det
-            out.append(bool(((u >= 0) & (v >= 0) & (u + v <= 1) & (t > 1e-6) & (t < 1 - 1e-6)).any()))
-    return np.array(out)
+@pytest.mark.parametrize("name", ["plaza", "mall", "alley"])
+def test_places_have_no_faults(name: str) -> None:
+    """All of them are looked at by `make check`."""
+    assert check.faults(load_place(name)) == []
 
 
-@pytest.mark.parametrize("name", place_names())
-def test_viewpoints_see_their_region(name: str) -> None:
-    place = load_place(name)
-    triangles = np.concatenate([mesh.vertices[mesh.faces] for mesh in build_place(place, np.random.default_rng(0))])
-    region = np.array(place.region)
-    x, y = np.meshgrid(*[np.linspace(*region[:, k][[region[:, k].argmin(), region[:, k].argmax()]], 7) for k in (0, 1)])
-    feet = np.array([(*p, 0.0) for p in np.stack([x.ravel(), y.ravel()], 1) if inside(p, region)])
-    assert len(place.viewpoints) == 12
-    for k, view in enumerate(place.viewpoints):
-        low, depth = project(feet, camera_matrices(view))
-        high, _ = project(feet + [0, 0, 1.8], camera_matrices(view))
-        seen = (depth > 1) & (np.minimum(low, high) > 0).all(1) & (np.maximum(low, high) < FRAME).all(1)
-        free = ~blocked(np.array(view.at), feet + [0, 0, 1.1], triangles)
-        assert (seen & free).mean() >= 0.6, f"{name} viewpoint {k} sees {(seen & free).mean():.2f} of the region"
-        middle = np.append(region.mean(0), 1.1)[None]
-        assert not blocked(np.array(view.at), middle, triangles)[0], (
-            f"{name} viewpoint {k}: something before the middle"
-        )
+def test_there_are_the_places_of_both_presets() -> None:
+    assert len(place_names()) == 35
+    indoors = sum(load_place(name).indoors for name in place_names())
+    assert indoors == 12
 
 
-def test_places_use_every_kind_of_light_and_surface() -> None:
+@pytest.mark.parametrize("name", SET_PIECES)
+def test_set_pieces_are_whole(name: str) -> None:
+    made = SET_PIECES[name](np.random.default_rng(0))
+    meshes = [one for one in made if isinstance(one, Mesh)]
+    assert meshes and all(np.isfinite(lamp.at).all() and lamp.watts > 0 for lamp in made if isinstance(lamp, Lamp))
+    for mesh in meshes:
+        assert mesh.surface in SURFACES
+        assert np.isfinite(mesh.vertices).all() and 0 <= mesh.faces.min() and mesh.faces.max() < len(mesh.vertices)
+        assert mesh.uv.shape == (len(mesh.faces), 3, 2) and np.isfinite(mesh.uv).all()
+        low = -0.6 if name in ("cliff", "horizon", "mound", "quay") else -0.2
+        assert mesh.vertices[:, 2].min() > low or name in ("awning", "boat", "quay"), "under the ground"
+
+
+@pytest.mark.parametrize("name", SURFACES)
+def test_surfaces_repeat_without_an_edge(name: str) -> None:
+    painted = SURFACES[name](np.random.default_rng(0))
+    assert painted.dtype == np.uint8 and painted.ndim == 3 and painted.shape[2] in (3, 4) and METRES[name] > 0
+    assert np.array_equal(painted, SURFACES[name](np.random.default_rng(0)))
+    assert not np.array_equal(painted, SURFACES[name](np.random.default_rng(1))) or name in ("ceiling", "corrugated")
+    assert 8 < painted[..., :3].mean() < 245
+
+
+def test_shapes_face_outwards() -> None:
+    """The volume that a closed shape's faces enclose is its own, and not negative."""
+
+    def volume(mesh: Mesh) -> float:
+        a, b, c = mesh.vertices[mesh.faces].transpose(1, 0, 2)
+        return float((a * np.cross(b, c)).sum() / 6)
+
+    square = [(0.0, 0.0), (1.0, 0.0), (1.0, 2.0), (0.0, 2.0)]
+    assert volume(box((1, 2, 3), "paint", (5, 5, 0.5))) == pytest.approx(6)
+    for axis in "xyz":
+        assert volume(prism(square, 1.0, 4.0, "paint", axis)) == pytest.approx(6), axis
+    cone = tube([(0, 0.0), (0, 1.0), (3, 0.0)], "paint", sides=256)
+    assert volume(cone) == pytest.approx(np.pi, rel=0.01)
+    for line in ([(0, 0, 0), (0, 0, 2)], [(0, 0, 0), (2, 0, 0)], [(0, 0, 0), (0, 2, 0)]):
+        shell = bar(line, 0.1, sides=64)
+        radial = shell.vertices[shell.faces].mean(1) - np.array(line).mean(0)
+        a, b, c = shell.vertices[shell.faces].transpose(1, 0, 2)
+        assert ((np.cross(b - a, c - a) * radial).sum(1) > 0).mean() > 0.99, line
+
+
+def test_rays_meet_what_is_nearest() -> None:
+    """Against boxes, of which it is known where a ray meets them."""
     random = np.random.default_rng(0)
-    for name, maker in SET_PIECES.items():
-        for mesh in maker(random):
-            assert mesh.surface in SURFACES, name
-            assert np.isfinite(mesh.vertices).all() and mesh.faces.max() < len(mesh.vertices), name
+    corners = triangles([box((2, 2, 2), "paint", (0, 5, -1)), box((2, 2, 2), "paint", (0, 9, -1))])
+    ends = np.column_stack([random.uniform(-3, 3, 200), np.full(200, 20.0), random.uniform(-3, 3, 200)])
+    met, behind = hits(np.zeros(3), ends, corners)
+    x, z = (np.abs(ends[:, k]) / 20 for k in (0, 2))
+    face = (x * 4 <= 1) & (z * 4 <= 1)
+    assert np.allclose(met[face] * 20, 4) and not behind.any()
+    assert np.isinf(met[(x * 6 > 1) & (x * 8 > 1) | (z * 8 > 1) & (z * 6 > 1)]).all()
+    inside, back = hits(np.array([0.0, 5.0, 0.0]), np.eye(3), corners)
+    assert np.allclose(inside, 1) and back.all()
+
+
+def test_a_viewpoint_inside_a_wall_or_before_one_is_found() -> None:
+    place = load_place("plaza")
+    views = list(place.viewpoints)
+    wall = {"kind": "pillar", "at": [9.0, -9.0], "width": 2.0, "height": 6.0}
+    views[3] = Viewpoint((9.0, -9.0, 2.5), (0.0, 0.0, 0.9), 24.0)
+    views[5] = Viewpoint((0.0, -3.0, 2.5), (0.0, 0.0, 0.9), 50.0)
+    views[7] = Viewpoint((0.0, -12.0, 9.0), (0.0, 0.0, 0.9), 28.0)
+    said = check.faults(replace(place, viewpoints=tuple(views), pieces=(*place.pieces, wall)))
+    assert any(line.startswith("viewpoint 3: inside an object") for line in said)
+    assert any(line.startswith("viewpoint 5: ") for line in said)
+    assert any(line.startswith("viewpoint 7: 9.0 m high") for line in said)
+    assert [line for line in check.faults(replace(place, pieces=place.pieces[:3])) if line.startswith("pieces")]
+
+
+def test_proposed_viewpoints_pass() -> None:
+    place = load_place("mall")
+    views = check.propose(place, 1)
+    corners = triangles(build_place(place, np.random.default_rng(0)))
+    assert len(views) == 12
+    for view in views:
+        seen = sight(place, view, corners)
+        assert seen is not None and seen.middle_free and not seen.enclosed and seen.region_share >= 0.6
+    round_ = np.arctan2(*np.array([view.at[:2] for view in views]).T)
+    assert np.diff(np.sort(round_)).max() < np.deg2rad(60)
+
+
+def test_weathers_light_the_day_and_lamps_the_night() -> None:
+    random = np.random.default_rng(0)
     for weather in WEATHERS:
-        noon, evening = (light(weather, hour, random).irradiance for hour in (12, 18))
-        assert noon > evening > 0
+        noon, evening, night = (light(weather, hour, random) for hour in (12, 17, 23))
+        assert noon.irradiance > evening.irradiance > night.irradiance > 0, weather
+        assert (noon.dark, night.dark) == (0, 1) and (noon.air > night.air).all()
 
 
 @pytest.mark.parametrize(
@@ -81,8 +139,6 @@ def test_places_use_every_kind_of_light_and_surface() -> None:
     ],
 )
 def test_bad_places_are_refused(tmp_path, monkeypatch, change: dict, said: str) -> None:
-    import yaml
-
     raw = yaml.safe_load((places.FOLDER / "plaza.yaml").read_text())
     (tmp_path / "odd.yaml").write_text(yaml.safe_dump({**raw, **change}))
     monkeypatch.setattr(places, "FOLDER", tmp_path)
@@ -93,5 +149,5 @@ def test_bad_places_are_refused(tmp_path, monkeypatch, change: dict, said: str) 
 
 
 def test_unknown_place_names_the_known_ones() -> None:
-    with pytest.raises(UserError, match="mall, plaza"):
+    with pytest.raises(UserError, match="mall, market"):
         load_place("moon")

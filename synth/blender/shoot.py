@@ -14,9 +14,9 @@ import OpenEXR
 from scenes.places import Place, Viewpoint, camera_matrices, load_place
 from scenes.sky import light
 from synth.blender.meshes import move, person_object, remove
-from synth.blender.stage import aim, forget, open_scene, set_up
+from synth.blender.stage import aim, flash, forget, open_scene, set_up
 from synth.capture import Frame, Picture, Shot
-from synth.develop import develop, jpeg, png
+from synth.develop import automatic_exposure, develop, haze, jpeg, png, streaks
 from synth.geometry import azimuth_deg, box_of
 from synth.machine import trim
 from synth.person.identity import appearance
@@ -41,8 +41,11 @@ class Studio:
         self.place: Place = load_place(unit.place)
         self.light = light(unit.weather, unit.hour, rng(*unit.key, "sky"))
         self.scene = open_scene(quality.samples, quality.denoise, device)
+        self.hazy = self.light.weather.visibility_m is not None and not self.place.indoors
+        self.scene.view_layers[0].use_pass_z = self.hazy
         set_up(self.place, (unit.seed, unit.world, unit.place), self.light)
         self.exposures: dict[int, float] = {}
+        self.flash = False
 
     def view(self, camera: Camera) -> Viewpoint:
         return self.place.viewpoints[camera.viewpoint]
@@ -79,22 +82,32 @@ class Studio:
             channels = {name.partition(".")[2]: channel.pixels for name, channel in file.channels().items()}
         colour = np.stack([channels[f"Combined.{c}"] for c in "RGB"], axis=-1).astype(np.float32)
         assert colour.shape == (*window.size[::-1], 3), f"{window} came back as {colour.shape}"
+        if self.hazy:
+            colour = haze(colour, channels["Depth.Z"].astype(np.float32), self.light)
         return colour, channels["IndexOB.X"].astype(np.uint8)
 
     def exposure(self, viewpoint: int) -> float:
-        """Automatic exposure of a camera: brings the middle of its empty view's tones to middle grey."""
+        """Automatic exposure of a camera for its empty view."""
         if viewpoint not in self.exposures:
             width, height = frame_size(3)
             colour, _ = self.render(self.place.viewpoints[viewpoint], Window(3, 0, height // 3, width, height))
             grey = np.maximum(colour @ np.array([0.2126, 0.7152, 0.0722], np.float32), 1e-4)
-            self.exposures[viewpoint] = float(0.18 / np.exp(np.log(grey).mean()))
+            self.exposures[viewpoint] = automatic_exposure(float(np.exp(np.log(grey).mean())))
         return self.exposures[viewpoint]
 
     def picture(self, camera: Camera, window: Window, key: str) -> tuple[np.ndarray, np.ndarray]:
         """A camera's picture (H, W, 3) uint8 and its instance indices (H, W)."""
         light_, indices = self.render(self.view(camera), window)
-        exposure = self.exposure(camera.viewpoint)
+        exposure, rain = self.exposure(camera.viewpoint), self.light.weather.rain
+        if rain and not self.place.indoors:
+            light_ = streaks(light_, rain, window.scale, f"{self.unit.key}{key}")
         return develop(light_, exposure, camera.traits, window.scale, f"{self.unit.key}{key}"), indices
+
+    def lightning(self, instant: Instant) -> None:
+        """Lights the place by a flash, or not, as the weather has it at an instant."""
+        random = rng(*self.unit.key, "lightning", instant.frame)
+        self.flash = not self.place.indoors and bool(random.random() < self.light.weather.flashes)
+        flash(self.flash, float(random.uniform(0, 360)))
 
     def circumstances(self, camera: Camera, matrices: Matrices) -> dict[str, Any]:
         """The part of the truth that all pictures of a camera share."""
@@ -105,6 +118,7 @@ class Studio:
             "camid": camera.camid,
             "weather": self.unit.weather,
             "hour": self.unit.hour,
+            "lightning": self.flash,
             "sun": {"azimuth_deg": self.light.sun_azimuth_deg, "elevation_deg": self.light.sun_elevation_deg},
             "camera": {name: m.tolist() for name, m in zip("KRt", matrices)},
         }
@@ -137,6 +151,7 @@ def unit_pictures(
         for instant in unit.instants:
             wanted = {(w.pid, w.variation): appearance(looks[w.pid], w.variation) for w in instant.walkers}
             _change_cast(studio, people, wanted, tiers)
+            studio.lightning(instant)
             cast = [
                 _posed(walker, k, wanted[walker.pid, walker.variation], *people[walker.pid, walker.variation])
                 for k, walker in enumerate(instant.walkers, 1)
@@ -167,7 +182,7 @@ def _change_cast(studio: Studio, people: dict, wanted: dict[Worn, dict], tiers: 
             person = build(look, tiers)
             item = person_object(f"person-{worn[0]}", person, person.vertices)
             people[worn] = (replace(person, finish=None), item)
-            trim()
+    trim()
 
 
 def _posed(walker: Walker, instance: int, look: dict, person: Person, item: bpy.types.Object) -> Posed:

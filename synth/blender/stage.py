@@ -7,15 +7,19 @@ import bpy
 import numpy as np
 from mathutils import Matrix
 
+from scenes.mesh import Lamp, Mesh
 from scenes.places import SENSOR_MM, Place, Viewpoint, build_place, camera_matrices
-from scenes.setpieces import Mesh
 from scenes.sky import Light
 from scenes.surfaces import SURFACES
 from synth.blender import devices
 from synth.blender.meshes import image, mesh_object
 from synth.randomness import rng
 
-PERSISTENT_PIECES = 3  # textures of one surface in a place
+VARIANTS = {"poster": 8, "painting": 8, "facade": 3, "skyline": 3, "shops": 3}  # textures of a surface in a place
+STREET_LAMP = 0.25  # of its watts, so that what is beneath is not burnt out
+NIGHT_GLOW = 0.12  # of lit windows and signs, per what they reflect in full sun
+WET_ROUGHNESS, WET_DARK = 0.16, 0.72
+FLASH = 1.0  # of lightning; the sun has pi
 
 
 def open_scene(samples: int, denoise: bool, device: str) -> bpy.types.Scene:
@@ -66,18 +70,25 @@ def set_up(place: Place, look: tuple, light: Light) -> None:
         look: key of the random choices of colours and patterns, e.g. (seed, world, place).
     """
     materials: dict[tuple, bpy.types.Material] = {}
-    for k, mesh in enumerate(build_place(place, rng(*look, "pieces"))):
-        material = _surface(mesh, (*look, mesh.surface, k % PERSISTENT_PIECES), materials)
+    made = build_place(place, rng(*look, "pieces"))
+    for k, mesh in enumerate(one for one in made if isinstance(one, Mesh)):
+        key = (*look, mesh.surface, k % VARIANTS.get(mesh.surface, 1))
+        material = _surface(mesh, key, light, place.indoors, materials)
         mesh_object(f"piece-{k}", mesh.vertices, mesh.faces, mesh.uv, material, mesh.smooth)
     _sky(light, 0.25 if place.indoors else 1.0)
     if not place.indoors and light.sun.max() > 0:
         _sun(light)
-    bpy.context.scene.cycles.use_light_tree = bool(place.lamps)  # choosing among lights pays where there are several
-    for x, y, z, watts in place.lamps:
-        lamp = bpy.data.lights.new("lamp", "AREA")
-        lamp.energy, lamp.size = watts, 1.5
-        holder = bpy.data.objects.new("lamp", lamp)
-        holder.location = (x, y, z)
+    lamps = [one for one in made if isinstance(one, Lamp)] + [
+        Lamp((x, y, z), watts, 1.5, (1.0, 1.0, 1.0), always=True) for x, y, z, watts in place.lamps
+    ]
+    shining = [(lamp, 1.0 if lamp.always or place.indoors else STREET_LAMP * light.dark) for lamp in lamps]
+    shining = [(lamp, share) for lamp, share in shining if share > 0]
+    bpy.context.scene.cycles.use_light_tree = bool(shining)  # choosing among lights pays where there are several
+    for lamp, share in shining:
+        data = bpy.data.lights.new("lamp", "AREA")
+        data.energy, data.size, data.color = lamp.watts * share, lamp.size_m, lamp.colour
+        holder = bpy.data.objects.new("lamp", data)
+        holder.location = lamp.at
         bpy.context.scene.collection.objects.link(holder)
 
 
@@ -91,31 +102,68 @@ def aim(scene: bpy.types.Scene, view: Viewpoint) -> None:
     scene.camera.data.lens = view.focal_mm
 
 
-def _surface(mesh: Mesh, key: tuple, made: dict[tuple, bpy.types.Material]) -> bpy.types.Material:
-    whole = (*key, mesh.roughness, mesh.glow)
+def _surface(
+    mesh: Mesh, key: tuple, light: Light, indoors: bool, made: dict[tuple, bpy.types.Material]
+) -> bpy.types.Material:
+    wet = mesh.ground and not indoors and light.weather.rain > 0
+    night = 0.0 if indoors else NIGHT_GLOW * light.dark
+    daylight = min(1.0, light.irradiance / 0.3)
+    glow, colour = (mesh.glow * daylight, (max(0.06, daylight),) * 3) if mesh.window else (mesh.glow, mesh.colour)
+    whole = (*key, colour, mesh.roughness, glow, wet)
     if whole in made:
         return made[whole]
-    name = "-".join(map(str, key))
+    painted = _painted(mesh.surface, key)
+    lit = painted.shape[2] == 4 and night > 0 and not mesh.window
+    name = "-".join(map(str, (*key, colour, wet)))
     material = bpy.data.materials.new(name)
     material.use_nodes = True
     nodes, links = material.node_tree.nodes, material.node_tree.links
     shader, texture = nodes["Principled BSDF"], nodes.new("ShaderNodeTexImage")
-    texture.image = bpy.data.images.get(name) or image(name, _painted(mesh.surface, key))
+    texture.image = bpy.data.images.get(name) or image(name, _tinted(painted, colour, wet)[..., : 4 if lit else 3])
     links.new(texture.outputs["Color"], shader.inputs["Base Color"])
-    shader.inputs["Roughness"].default_value = mesh.roughness
-    shader.inputs["Specular IOR Level"].default_value = 0.3
-    if mesh.glow:
+    shader.inputs["Roughness"].default_value = WET_ROUGHNESS if wet else mesh.roughness
+    shader.inputs["Specular IOR Level"].default_value = 0.6 if wet else 0.3
+    if glow or lit:
         links.new(texture.outputs["Color"], shader.inputs["Emission Color"])
-        shader.inputs["Emission Strength"].default_value = mesh.glow
         material.cycles.emission_sampling = "NONE"  # large and even: found by chance often enough
+        shader.inputs["Emission Strength"].default_value = glow
+    if lit:
+        strength = nodes.new("ShaderNodeMath")
+        strength.operation = "MULTIPLY_ADD"
+        links.new(texture.outputs["Alpha"], strength.inputs[0])
+        strength.inputs[1].default_value, strength.inputs[2].default_value = night, glow
+        links.new(strength.outputs["Value"], shader.inputs["Emission Strength"])
     made[whole] = material
     return material
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=64)
 def _painted(surface: str, key: tuple) -> np.ndarray:
     """Kept, since a process mostly goes from one unit to another of the same place."""
     return SURFACES[surface](rng(*key))
+
+
+def _tinted(painted: np.ndarray, colour: tuple[float, ...] | None, wet: bool) -> np.ndarray:
+    """A surface (H, W, C) uint8 in its colour; what is wet is darker."""
+    if colour is None and not wet:
+        return painted
+    factor = np.ones(painted.shape[2])
+    factor[:3] = (1.0 if colour is None else np.array(colour)) * (WET_DARK if wet else 1.0)
+    return np.round(painted * factor).astype(np.uint8)
+
+
+def flash(on: bool, azimuth_deg: float) -> None:
+    """Lightning from a direction, or its end."""
+    holder = bpy.data.objects.get("flash")
+    if holder is None and not on:
+        return
+    if holder is None:
+        data = bpy.data.lights.new("flash", "SUN")
+        data.angle, data.color = math.radians(12), (0.8, 0.88, 1.0)
+        holder = bpy.data.objects.new("flash", data)
+        bpy.context.scene.collection.objects.link(holder)
+    holder.data.energy = FLASH if on else 0.0
+    holder.rotation_euler = (math.radians(50), 0, math.radians(azimuth_deg))
 
 
 def _sky(light: Light, strength: float) -> None:

@@ -9,7 +9,7 @@ from PIL import Image
 
 from opengspr import UserError
 from scenes.sky import WEATHERS, light, sun_position
-from synth.develop import Traits, develop, jpeg, png, tone
+from synth.develop import Traits, automatic_exposure, develop, haze, jpeg, odd_traits, png, streaks, tone
 from synth.randomness import rng
 
 
@@ -72,6 +72,48 @@ def test_files_come_back_as_they_were() -> None:
     with Image.open(BytesIO(png(indices))) as image:
         assert np.array_equal(np.asarray(image), indices)
     assert jpeg(picture) == jpeg(picture) and png(indices) == png(indices)
+
+
+def test_the_dark_stays_darker_than_the_day() -> None:
+    greys = [level * automatic_exposure(level) for level in (1.0, 0.1, 0.05, 0.01, 0.001)]
+    assert greys[:3] == pytest.approx([0.18] * 3)
+    assert 0.18 > greys[3] > greys[4] > 0.03
+
+
+def test_haze_takes_contrast_with_distance() -> None:
+    """At the visibility 2 % of it are left, which is what the word means (Koschmieder)."""
+    fog = light("foggy", 12.0, rng("sky"))
+    assert fog.weather.visibility_m
+    near, far = np.full((1, 1), 0.0), np.full((1, 1), fog.weather.visibility_m)
+    black, white = np.zeros((1, 1, 3)), np.ones((1, 1, 3))
+    assert np.allclose(haze(white, near, fog), 1)
+    left = haze(white, far, fog) - haze(black, far, fog)
+    assert np.allclose(left, 0.02, atol=1e-3)
+    assert np.allclose(haze(white, np.full((1, 1), 1e10), fog), fog.air, rtol=1e-4)
+
+
+def test_rain_falls_in_bright_upright_streaks() -> None:
+    grey = np.full((160, 120, 3), 0.2)
+    wet = streaks(grey, 1.0, 0.5, "k")
+    assert np.array_equal(wet, streaks(grey, 1.0, 0.5, "k")) and not np.array_equal(wet, streaks(grey, 1.0, 0.5, "j"))
+    assert (wet >= grey - 1e-9).all() and 0.01 < (wet > 1.1 * grey).mean() < 0.6
+    assert wet.mean() > streaks(grey, 0.3, 0.5, "k").mean()
+    drops = wet[..., 0] - wet.mean()
+
+    def alike(dy: int, dx: int) -> float:
+        return float((drops * np.roll(drops, (dy, dx), (0, 1))).mean() / drops.var())
+
+    assert max(alike(4, dx) for dx in range(-3, 4)) > 0.5 > 0.2 > max(alike(0, dx) for dx in (3, 4, 5))
+
+
+def test_odd_cameras_differ_more_the_odder_they_are() -> None:
+    assert odd_traits(rng("t"), 0.0) == Traits(jpeg=95)
+    many = [odd_traits(rng("t", k), 1.0) for k in range(200)]
+    assert len({*many}) == 200
+    assert 50 <= min(t.jpeg for t in many) and max(t.blur_px for t in many) <= 1.8
+    assert np.std([t.exposure_ev for t in many]) > 2 * np.std(
+        [odd_traits(rng("t", k), 0.4).exposure_ev for k in range(200)]
+    )
 
 
 @pytest.mark.parametrize("weather", WEATHERS)

@@ -19,11 +19,11 @@ from scenes import worlds
 from scenes.places import FRAME, camera_matrices, inside, load_place, project
 from scenes.worlds import GROUPS, load_world, world_names, worlds_of
 from synth.motion import STILL
-from synth.plan import APART_M, FPS, PAUSE_FRAMES, SPEED_M_S, TRAVEL_FRAMES, Unit, plan_hash, units, visits
+from synth.plan import APART_M, FPS, PAUSE_FRAMES, SPEED_M_S, TRAVEL_FRAMES, Unit, outside, plan_hash, units, visits
 from synth.randomness import rng
 
 ROOT = Path(__file__).parent.parent.parent
-SMALL = {name: min(load_world(name).people, 60) for name in world_names()}
+SMALL = {name: min(load_world(name).people, 1000 // len(load_world(name).places)) for name in world_names()}
 
 
 def plan(name: str, ids: int | None = None, seed: int = 0) -> list[Unit]:
@@ -104,18 +104,28 @@ def test_gspr_is_twelve_viewpoints_of_every_place() -> None:
 
 @pytest.mark.parametrize("name", SMALL)
 def test_walkers_are_apart_in_the_region_and_in_the_frame(name: str) -> None:
+    out = walkers = cut = looks = 0
     for unit in plan(name):
         place = load_place(unit.place)
         for instant in unit.instants:
             at = np.array([walker.at for walker in instant.walkers])
             assert all(np.linalg.norm(a - b) > APART_M for a, b in combinations(at, 2)), (unit.name, instant.frame)
-            wide = np.array(place.region) * 1.35  # routes lie in the region, and people walk beside them
-            assert all(inside(point, wide) for point in at)
+            out += int(outside(at, place.region).sum())
+            walkers += len(at)
             for sight in instant.sights:
                 matrices = camera_matrices(place.viewpoints[sight.camera.viewpoint])
                 for height in (0.0, 1.9):
                     pixels, depth = project(np.column_stack([at, np.full(len(at), height)]), matrices)
-                    assert (depth > 1).all() and (pixels >= 0).all() and (pixels <= FRAME).all()
+                    cut += int(((depth <= 1) | (pixels < 0).any(1) | (pixels > FRAME).any(1)).sum())
+                    looks += len(at)
+    assert out <= 0.01 * walkers and cut <= 0.01 * looks, (out, walkers, cut, looks)
+
+
+def test_outside_agrees_with_inside() -> None:
+    random = np.random.default_rng(0)
+    region = ((-3, -2), (4, -2), (4, 1), (1, 1), (1, 4), (-3, 4))
+    points = random.uniform(-5, 5, (500, 2))
+    assert [not inside(point, np.array(region, float)) for point in points] == outside(points, region).tolist()
 
 
 def test_people_walk_where_they_look() -> None:
@@ -134,11 +144,11 @@ def test_people_walk_where_they_look() -> None:
 @pytest.mark.parametrize(("name", "ids"), [("gspr", 300), ("demo-tgt", 300)])
 def test_company_differs_between_places(name: str, ids: int) -> None:
     world = load_world(name)
-    plaza, mall = (
+    one, other = (
         {pair for visit in visits(world, load_place(place), ids, 0) for pair in combinations(sorted(visit.pids), 2)}
-        for place in world.places
+        for place in world.places[:2]
     )
-    assert len(plaza & mall) < 0.2 * len(plaza) and plaza
+    assert len(one & other) < 0.2 * len(one) and one
 
 
 def test_people_change_between_visits_only() -> None:
@@ -231,7 +241,7 @@ def shots_of(unit: Unit) -> list[tuple]:
 
 
 def test_one_frame_in_a_hundred_is_kept_whole() -> None:
-    made = plan("gspr", 1200)
+    made = plan("gspr", 150)
     sights = [sight for unit in made for instant in unit.instants for sight in instant.sights]
     assert 0.007 < sum(sight.full for sight in sights) / len(sights) < 0.013
     assert 0.001 < sum(len(unit.empty) for unit in made) / len(sights) < 0.004
@@ -242,7 +252,7 @@ def test_units_have_their_size() -> None:
         world = load_world(name)
         shots = [unit.shots for unit in plan(name)]
         assert sum(size < world.unit_shots for size in shots) <= len(world.places)  # only a place's last is smaller
-        assert max(shots) < world.unit_shots + 7 * 12 and min(shots) > 0
+        assert max(shots) <= world.unit_shots + 7 * 12 and min(shots) > 0
         for unit in plan(name):
             frames = [instant.frame for instant in unit.instants]
             assert frames == sorted(set(frames))
@@ -254,11 +264,29 @@ def test_any_number_of_people(ids: int) -> None:
     assert {pid for unit in made for pid in unit.pids} == {*range(ids)}
 
 
-def test_indoors_and_outdoors_take_the_worlds_lights() -> None:
-    lights = {(unit.weather, round(unit.hour)) for unit in plan("gspr") if unit.place == "plaza"}
-    assert len({weather for weather, _ in lights}) > 1
-    for weather, hour in lights:
-        assert any(weather == w and abs(hour - h) <= 1 for w, h, _ in load_world("gspr").lights)
+def test_lights_keep_the_worlds_shares() -> None:
+    """10,000 shots of gspr, wherever they are taken."""
+    world = load_world("gspr")
+    raw = yaml.safe_load((worlds.FOLDER / "gspr.yaml").read_text())["lights"]
+    number = Counter[str]()
+    weathers, hours = Counter[str](), Counter[int]()
+    for _ in range(10_000 // world.unit_shots):
+        for place in world.places:
+            weather, hour = world.light(place, number[place], rng(0, "lights"), rng(0, place, number[place]))
+            number[place] += 1
+            weathers[weather] += 1
+            hours[int(hour // 3)] += 1
+    units = sum(weathers.values())
+    assert sum(raw["weathers"].values()) == sum(raw["hours"]) == 100
+    for name, share in raw["weathers"].items():
+        assert 100 * weathers[name] / units == pytest.approx(share, abs=1.0), name
+    for k, share in enumerate(raw["hours"]):
+        assert 100 * hours[k] / units == pytest.approx(share, abs=2.0), k
+
+
+def test_few_units_have_many_lights() -> None:
+    units = [unit for unit in plan("gspr", 60) if unit.place == "plaza"]
+    assert len({unit.weather for unit in units}) >= min(3, len(units))
 
 
 @pytest.mark.parametrize(
@@ -274,7 +302,13 @@ def test_indoors_and_outdoors_take_the_worlds_lights() -> None:
         ({"lights": [{"weather": "hail", "hour": 9}]}, "unknown weather 'hail'; known: extra sunny"),
         ({"lights": [{"weather": "clear", "hour": 24}]}, "wanted an hour from 0.5 to 23.5"),
         ({"lights": ["clear"]}, "light: got 'clear', wanted keys and values"),
-        ({"cameras": [{"place": "moon", "viewpoint": 1}]}, "camera 0: no place 'moon'; known: mall"),
+        ({"lights": 3}, "lights is 3, wanted list or dict"),
+        ({"lights": {"weathers": {"clear": 1}}}, "lights: hours is missing"),
+        ({"lights": {"weathers": {"clear": 1}, "hours": [1, 2]}}, "lights: hours is .*, wanted 8 numbers"),
+        ({"lights": {"weathers": {"hail": 1}, "hours": [1] * 8}}, "unknown weather 'hail'"),
+        ({"lights": {"weathers": {"clear": -1}, "hours": [1] * 8}}, "wanted shares of 0 and more"),
+        ({"lights": {"weathers": {}, "hours": [1] * 8}}, "wanted shares of 0 and more"),
+        ({"cameras": [{"place": "moon", "viewpoint": 1}]}, "camera 0: no place 'moon'; known: alley"),
         ({"cameras": [{"place": "plaza", "viewpoint": 12}]}, "plaza has no viewpoint 12, only 0 to 11"),
         ({"cameras": [{"place": "plaza", "viewpoints": [3, -1]}]}, "plaza has no viewpoint -1"),
         ({"cameras": [{"place": "plaza"}]}, "wanted either viewpoint or viewpoints"),
