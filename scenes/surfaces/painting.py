@@ -80,13 +80,14 @@ def cells(random: np.random.Generator, size: int, count: int) -> tuple[np.ndarra
     y, x = y * count, x * count
     points = random.uniform(0.1, 0.9, (count, count, 2))
     i, j = y.astype(int), x.astype(int)
-    near = np.full((2, size, size), 9.0)
+    first, second = np.full((2, size, size), 9.0)
     for di in (-1, 0, 1):
         for dj in (-1, 0, 1):
             p = points[(i + di) % count, (j + dj) % count]
             d = np.hypot(i + di + p[..., 0] - y, j + dj + p[..., 1] - x)
-            near = np.sort(np.concatenate([near, d[None]]), axis=0)[:2]
-    return near[0], near[1] - near[0]
+            second = np.minimum(second, np.maximum(first, d))
+            first = np.minimum(first, d)
+    return first, second - first
 
 
 def worn(random: np.random.Generator, size: int, amount: float = 1.0) -> np.ndarray:

@@ -144,8 +144,8 @@ def shops(random: np.random.Generator, size: int = 768) -> np.ndarray:
         for level in (0.52, 0.68, 0.84):  # what is on show
             for x in np.arange(a + 0.012, b - 0.02, 0.02):
                 high, wide = random.uniform(0.04, 0.12), random.uniform(0.006, 0.014)
-                thing = window & (np.abs(u - x) < wide) & (v < level) & (v > level - high)
-                wall[thing] = random.uniform(0.08, 0.8, 3) * 0.6 + 0.12
+                left, right, top, bottom = (round(size * at) for at in (x - wide, x + wide, level - high, level))
+                wall[top:bottom, left:right] = random.uniform(0.08, 0.8, 3) * 0.6 + 0.12
         wall[window & ((v * 6.25 % 1) < 0.05) & (v > 0.5)] = [0.25, 0.22, 0.2]
         wall[door] = [0.12, 0.13, 0.15]
         edges = np.min([np.abs(u - x) for x in (a, b, a + 0.19, a + 0.27)], axis=0)
