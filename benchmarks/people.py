@@ -15,13 +15,13 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from opengspr import command
+from opengspr.randomness import rng
 from synth.motion import rotation
 from synth.person.colours import ciede2000
 from synth.person.identity import ALIKE, colours, identities, kinds
 from synth.person.parts import HAIR
 from synth.person.person import Person, build, pose, stance
 from synth.plan import ACTIONS
-from synth.randomness import rng
 
 PIXELS = 320  # height of the pictures in which clothes are looked at; 2.2 m
 BEHIND_M = 0.05

@@ -26,13 +26,13 @@ from scipy.ndimage import gaussian_filter
 from labeler import label
 from opengspr import command
 from opengspr.files import output_folder
+from opengspr.randomness import rng
 from scenes.places import FRAME, camera_matrices, load_place, project
 from scenes.worlds import World, load_world
 from synth import farm
 from synth.capture import Shot, open_capture, write_capture_info, write_people
 from synth.person.identity import identities
 from synth.plan import QUALITIES, Quality, Unit, units
-from synth.randomness import rng
 from synth.render import person_row
 from synth.work import Job
 

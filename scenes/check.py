@@ -1,17 +1,16 @@
 """Checks places: `python -m scenes.check`, `python -m scenes.check beach pub`, `--propose` for viewpoints."""
 
 from dataclasses import dataclass, replace
-from typing import Annotated
 
 import numpy as np
 from tqdm import tqdm
 from tyro.conf import Positional
 
 from opengspr import UserError, command
+from opengspr.randomness import rng
 from scenes.mesh import Mesh
 from scenes.places import FOLDER, Place, Viewpoint, build_place, load_place, place_names
 from scenes.sight import NEAR_M, middle_of, region_points, sight, triangles
-from synth.randomness import rng
 
 KINDS, SURFACES, HIDING = 12, 8, 3  # kinds of set pieces and surfaces, and things that can hide a walker, at least
 REGION_SHARE = 0.6
@@ -134,4 +133,4 @@ def propose(place: Place, seed: int) -> list[Viewpoint]:
 
 
 if __name__ == "__main__":
-    command(Annotated[Check, None], main)
+    command(Check, main)

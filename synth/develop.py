@@ -7,8 +7,8 @@ import numpy as np
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
+from opengspr.randomness import rng
 from scenes.sky import Light
-from synth.randomness import rng
 
 DIM = 0.05  # views darker than this are left darker than middle grey
 

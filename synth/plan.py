@@ -14,11 +14,11 @@ from math import ceil
 import numpy as np
 
 from opengspr import UserError
+from opengspr.randomness import rng
 from scenes.places import FRAME, Place, camera_matrices, load_place
 from scenes.worlds import World, WorldCamera
 from synth.develop import Traits, odd_traits
 from synth.motion import STILL
-from synth.randomness import rng
 
 FPS = 25
 SPEED_M_S = 1.3

@@ -17,6 +17,7 @@ from tyro.conf import Positional, subcommand
 
 from opengspr import UserError, command
 from opengspr.files import output_folder, write_whole
+from opengspr.randomness import rng
 from scenes.places import load_place, place_names
 from scenes.sky import light
 from scenes.worlds import load_world, worlds_of
@@ -25,7 +26,6 @@ from synth.motion import ACTIONS, Sitting
 from synth.person.identity import identities
 from synth.person.tiers import Tiers, chosen_tiers
 from synth.plan import Scene
-from synth.randomness import rng
 
 PAPER, INK = "#ffffff", "#1c2430"
 GAP, CAPTION = 6, 20

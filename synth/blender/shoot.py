@@ -11,6 +11,7 @@ import bpy
 import numpy as np
 import OpenEXR
 
+from opengspr.randomness import rng
 from scenes.places import Place, Viewpoint, camera_matrices, load_place
 from scenes.sky import light
 from synth.blender.meshes import move, person_object, remove
@@ -23,7 +24,6 @@ from synth.person.identity import appearance
 from synth.person.person import Person, build, pose, possible, stance
 from synth.person.tiers import OURS, Tiers
 from synth.plan import Camera, Instant, Quality, Unit, Walker
-from synth.randomness import rng
 from synth.truth import Matrices, Posed, Window, extent, frame_size, person_truth, whole_frame, window_round
 
 CONTEXT = 0.1  # of the person's height, shown on every side

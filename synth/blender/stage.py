@@ -7,13 +7,13 @@ import bpy
 import numpy as np
 from mathutils import Matrix
 
+from opengspr.randomness import rng
 from scenes.mesh import Lamp, Mesh
 from scenes.places import SENSOR_MM, Place, Viewpoint, build_place, camera_matrices
 from scenes.sky import Light
 from scenes.surfaces import SURFACES
 from synth.blender import devices
 from synth.blender.meshes import image, mesh_object
-from synth.randomness import rng
 
 VARIANTS = {"poster": 8, "painting": 8, "facade": 3, "skyline": 3, "shops": 3}  # textures of a surface in a place
 STREET_LAMP = 0.25  # of its watts, so that what is beneath is not burnt out

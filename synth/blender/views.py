@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from opengspr.randomness import rng
 from scenes.places import Place, load_place
 from synth.blender.shoot import unit_pictures
 from synth.develop import Traits
 from synth.person.identity import identities
 from synth.plan import QUALITIES, Camera, Instant, Scene, Sight, Unit, Walker
-from synth.randomness import rng
 
 ACTIONS = ("walk", "walk", "stand", "walk", "text", "phone")
 

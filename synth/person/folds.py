@@ -9,7 +9,7 @@ from functools import lru_cache
 import numpy as np
 from scipy.ndimage import gaussian_filter, zoom
 
-from synth.randomness import rng
+from opengspr.randomness import rng
 
 VARIANTS = 5
 DEPTH_M = 0.007  # of a fold of relief 1

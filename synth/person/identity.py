@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from opengspr.randomness import rng
 from synth.motion import Gait
 from synth.person import wardrobe as w
 from synth.person.assets import Pack
@@ -18,7 +19,6 @@ from synth.person.colours import ciede2000, hex_colour, jitter, lab, to_hex
 from synth.person.smplx_bodies import BETAS
 from synth.person.tiers import OURS, Tiers
 from synth.person.wardrobe import WARDROBES, Wardrobe, Weights
-from synth.randomness import rng
 
 TRIES = 60
 VARIATIONS = 12  # at most, as in the GTA V collector

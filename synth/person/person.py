@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from opengspr.randomness import rng
 from synth.motion import Gait, free_hand, joint_rotations, rotation
 from synth.person import details, shoes
 from synth.person.assets import Asset
@@ -28,7 +29,6 @@ from synth.person.surface import Hull
 from synth.person.tailor import sew
 from synth.person.textures import LEG_M, SLEEVE_HIGH_M, SLEEVE_LOW_M, SLEEVE_M, TRUNK_M, Atlas, canvas, crease, weave
 from synth.person.tiers import OURS, Tiers
-from synth.randomness import rng
 
 KEYPOINTS = (
     "nose left_eye right_eye left_ear right_ear left_shoulder right_shoulder left_elbow right_elbow left_wrist "

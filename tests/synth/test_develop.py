@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 
 from opengspr import UserError
+from opengspr.randomness import rng
 from scenes.sky import WEATHERS, light, sun_position
 from synth.develop import Traits, automatic_exposure, develop, haze, jpeg, odd_traits, png, streaks, tone
-from synth.randomness import rng
 
 
 def scene() -> np.ndarray:

@@ -15,12 +15,12 @@ import pytest
 import yaml
 
 from opengspr import UserError
+from opengspr.randomness import rng
 from scenes import worlds
 from scenes.places import FRAME, camera_matrices, inside, load_place, project
 from scenes.worlds import GROUPS, load_world, world_names, worlds_of
 from synth.motion import STILL
 from synth.plan import APART_M, FPS, PAUSE_FRAMES, SPEED_M_S, TRAVEL_FRAMES, Unit, outside, plan_hash, units, visits
-from synth.randomness import rng
 
 ROOT = Path(__file__).parent.parent.parent
 SMALL = {name: min(load_world(name).people, 1000 // len(load_world(name).places)) for name in world_names()}
