@@ -45,6 +45,8 @@ class Benchmark:
     """People whose pictures a small net is to tell apart, rendered for this; 0 to leave it."""
     shots: int = 16
     """Pictures of each of them."""
+    seen_in: str = "mini-gspr"
+    """The world whose places and cameras show them: mini-gspr in fine weather by ideal cameras, gspr in all."""
     json: bool = False
     """Print only the last line."""
 
@@ -60,7 +62,7 @@ def main(settings: Benchmark) -> None:
     if settings.recognised:
         from benchmarks.recognition import rank1
 
-        result |= rank1(settings.recognised, settings.shots)
+        result |= rank1(settings.recognised, settings.shots, settings.seen_in)
     if not settings.json:
         for key, value in result.items():
             print(f"{key:24} {value:.5g}")

@@ -3,6 +3,7 @@
 import sys
 import tempfile
 from contextlib import redirect_stdout
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ NET = EncoderSpec("mobilenetv3_small_050", 192, 96, "gem")
 SPEC = SupervisedSpec(epochs=45, steps=80, lr=1e-2, jitter=0.03)
 
 
-def rank1(ids: int, shots: int) -> dict[str, float]:
+def rank1(ids: int, shots: int, preset: str) -> dict[str, float]:
     """Share of queries whose nearest crop at another place and hour shows the same person.
 
     Small nets that begin from nothing. One learns from half of each person's pictures, of ordinary people and of pairs
@@ -30,14 +31,14 @@ def rank1(ids: int, shots: int) -> dict[str, float]:
     seen. This takes an hour.
 
     Args:
-        ids: ordinary people; half as many look-alikes. shots: pictures of each, over all viewpoints there are.
+        ids: ordinary people; half as many look-alikes. shots: pictures of each, over all viewpoints there are. preset:
+            where they are seen.
     """
     with tempfile.TemporaryDirectory() as folder, redirect_stdout(sys.stderr):
         out = Path(folder)
-        plain = _crops(render.Render(ids=ids, per_id=shots, out=out / "plain", quality="draft"))
-        pairs = _crops(
-            render.Render(ids=ids // 2, per_id=shots, out=out / "pairs", quality="draft", seed=1, lookalikes=1.0)
-        )
+        order = render.Render(preset=preset, ids=ids, per_id=shots, out=out / "plain", quality="draft", lookalikes=0.0)
+        plain = _crops(order)
+        pairs = _crops(replace(order, ids=ids // 2, out=out / "pairs", seed=1, lookalikes=1.0))
         halves = [_alternate(crops.pid) for crops in (plain, pairs)]
         both = _learn([crops.take(np.flatnonzero(half)) for crops, half in zip((plain, pairs), halves)], out / "both")
         first = plain.pid < np.median(plain.pid)

@@ -65,7 +65,7 @@ def main(settings: Benchmark) -> None:
 
     world = _world(settings.places)
     plan = [*units(world, settings.ids, 0)]
-    looks = {look["pid"]: look for look in identities(world.name, world.wardrobe, settings.ids, 0)}
+    looks = {look["pid"]: look for look in identities(world.name, world.wardrobe, settings.ids, 0, world.lookalikes)}
     result: dict[str, Any] = {"places": len(world.places), "planned": sum(unit.shots for unit in plan)}
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder)

@@ -15,6 +15,7 @@ from tyro.conf import Positional
 from datasets.choice import choose_crops, choose_ids
 from datasets.manifest import Crops, Dataset, open_dataset
 from datasets.pictures import encode
+from datasets.splits import roles_of
 from datasets.writer import LATE, Crop, DatasetWriter
 from opengspr.command import UserError, command
 from opengspr.files import one_writer, output_folder
@@ -45,7 +46,7 @@ def main(settings: Settings) -> None:
     if not 1 <= settings.quality <= 95:
         raise UserError(f"--quality {settings.quality}: wanted 1 to 95")
     dataset = open_dataset(settings.name, settings.data_root)
-    chosen, train = _choose(dataset, settings.ids, settings.per_id)
+    chosen = _choose(dataset, settings.ids, settings.per_id)
     asked = {name: value for name, value in asdict(settings).items() if name in ("ids", "per_id", "size", "quality")}
     source = {"name": dataset.name, "fingerprint": dataset.fingerprint, **dataset.info["provenance"]}
     with one_writer(output_folder(settings.out)):
@@ -54,7 +55,8 @@ def main(settings: Settings) -> None:
             print(f"{settings.out}: already whole, nothing to do")
             return
         writer.add(0, _crops(chosen, height, width, settings.quality), Counter())
-        counts = writer.finish(train, dataset.info["licence"])["counts"]
+        roles = roles_of(dataset.crops.pid, dataset.crops.column("split"))
+        counts = writer.finish(roles, dataset.info["licence"])["counts"]
     print(f"{settings.out}: {counts}")
 
 
@@ -70,8 +72,8 @@ def parse_size(text: str) -> tuple[int, int]:
     return int(parts[0]), int(parts[1])
 
 
-def _choose(dataset: Dataset, ids: int, per_id: int) -> tuple[Crops, np.ndarray]:
-    """The crops to keep, and the identities of theirs that are train."""
+def _choose(dataset: Dataset, ids: int, per_id: int) -> Crops:
+    """The crops to keep."""
     crops = dataset.crops
     training = crops.column("split") == "train"
     have = len(np.unique(crops.pid))
@@ -83,7 +85,7 @@ def _choose(dataset: Dataset, ids: int, per_id: int) -> tuple[Crops, np.ndarray]
     train = choose_ids(crops.take(np.flatnonzero(training)), number, per_id)
     test = choose_ids(crops.take(np.flatnonzero(~training)), ids - number, per_id)
     kept = [choose_crops(crops, pid, per_id) for pid in (*train, *test)]
-    return crops.take(np.concatenate(kept)), train
+    return crops.take(np.concatenate(kept))
 
 
 def _crops(crops: Crops, height: int, width: int, quality: int) -> Iterator[Crop]:

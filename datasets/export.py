@@ -16,7 +16,7 @@ from tyro.conf import Positional
 
 from datasets.choice import choose_ids
 from datasets.manifest import Crops, open_dataset
-from datasets.splits import assign
+from datasets.splits import assign, roles_of
 from opengspr.command import UserError, command
 from opengspr.files import one_writer, output_folder, sync_folder
 
@@ -72,12 +72,12 @@ def market_names(crops: Crops, safe: bool = False) -> list[str]:
 
 def _market_safe(crops: Crops) -> tuple[Crops, np.ndarray]:
     """The crops of the fullest 6 cameras and of up to 1,501 people in them, and their splits, chosen anew."""
+    roles = roles_of(crops.pid, crops.column("split"))
     cameras, count = np.unique(crops.camid, return_counts=True)
     fullest = cameras[np.argsort(-count, kind="stable")[:MARKET_CAMERAS]]
     crops = crops.take(np.flatnonzero(np.isin(crops.camid, fullest)))
     crops = crops.take(np.flatnonzero(np.isin(crops.pid, choose_ids(crops, MARKET_IDS, per_id=2))))
-    train = np.unique(crops.pid[crops.column("split") == "train"])
-    return crops, assign(crops.pid, crops.camid, crops.column("key"), train)
+    return crops, assign(crops.pid, crops.camid, crops.column("key"), roles)
 
 
 def _write(crops: Crops, split: np.ndarray, names: list[str], out: Path) -> None:

@@ -3,33 +3,62 @@
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 import numpy as np
 
-
-def train_pids(pids: Iterable[int], share: float, world: str) -> np.ndarray:
-    """The share of the people that is train, (T,) int64 sorted; chosen by a hash of world and pid."""
-    ranked = sorted({int(pid) for pid in pids}, key=lambda pid: name_hash("train", world, pid))
-    return np.array(sorted(ranked[: round(share * len(ranked))]), np.int64)
+NOBODY = np.zeros(0, np.int64)
 
 
-def assign(pid: np.ndarray, camid: np.ndarray, key: np.ndarray, train: np.ndarray) -> np.ndarray:
+@dataclass(frozen=True)
+class Roles:
+    """Who is not simply tested.
+
+    Attributes:
+        train: identities (T,) int64 that are train.
+        distractors: those (D,) int64 that are in the gallery but never a query, as people are whom nobody looks for.
+    """
+
+    train: np.ndarray
+    distractors: np.ndarray = field(default_factory=lambda: NOBODY)
+
+
+def roles(pids: Iterable[int], train: float, distractors: float, world: str, seed: int) -> Roles:
+    """Deals people by hashes of world, seed and pid.
+
+    Args:
+        train, distractors: shares of the people.
+    """
+    ranked = sorted({int(pid) for pid in pids}, key=lambda pid: name_hash("train", world, seed, pid))
+    first = round(train * len(ranked))
+    after = min(len(ranked), first + round(distractors * len(ranked)))
+    return Roles(*(np.array(sorted(part), np.int64) for part in (ranked[:first], ranked[first:after])))
+
+
+def roles_of(pid: np.ndarray, split: np.ndarray) -> Roles:
+    """The roles that people have in a split: whoever is tested but no query is a distractor."""
+    train, asked = np.unique(pid[split == "train"]), np.unique(pid[split == "query"])
+    return Roles(train, np.setdiff1d(pid, np.concatenate([train, asked])))
+
+
+def assign(pid: np.ndarray, camid: np.ndarray, key: np.ndarray, dealt: Roles) -> np.ndarray:
     """The split of each crop.
 
     Of a test identity, the crop with the lowest hash in each camera is a query and the rest is gallery. A query
     without a match from another camera in the gallery joins the gallery itself, so every query can be answered.
+    All crops of distractors are gallery.
 
     Args:
         pid: identities, (N,).
         camid: cameras, (N,).
         key: unique names of the crops, (N,).
-        train: identities that are train.
+        dealt: who is train, and who a distractor.
 
     Returns:
         (N,) array of "train", "query", "gallery".
     """
-    split = np.where(np.isin(pid, train), "train", "gallery")
-    test = np.flatnonzero(split == "gallery")
+    split = np.where(np.isin(pid, dealt.train), "train", "gallery")
+    test = np.flatnonzero((split == "gallery") & ~np.isin(pid, dealt.distractors))
     hashes = {i: name_hash("query", key[i]) for i in test.tolist()}
     first: dict[tuple[int, int], int] = {}
     cameras: dict[int, dict[int, int]] = defaultdict(lambda: defaultdict(int))  # gallery crops of each pid and camera

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from datasets.manifest import COLUMNS, SCHEMA, SPLITS
 from datasets.pictures import DatasetError
-from datasets.splits import assign
+from datasets.splits import Roles, assign
 from opengspr import __version__
 from opengspr.files import output_folder, parse_object, sync_folder, whole_file, write_whole
 from opengspr.shards import write_shard
@@ -102,11 +102,11 @@ class DatasetWriter:
             total.update(json.loads(pq.read_schema(part).metadata[b"drops"]))
         return total
 
-    def finish(self, train: np.ndarray, licence: str) -> dict[str, Any]:
+    def finish(self, roles: Roles, licence: str) -> dict[str, Any]:
         """Joins the parts: splits, manifest.parquet, dataset.json and, last, SHA256SUMS.
 
         Args:
-            train: identities of the train split.
+            roles: who is train, and who a distractor.
             licence: the dataset's licence, by its SPDX name.
 
         Returns:
@@ -116,7 +116,7 @@ class DatasetWriter:
         assert parts, "finish before any shard"
         keys = pa.concat_tables([pq.read_table(part, columns=["pid", "camid", "key"]) for part in parts])
         pid, camid, key = (keys[name].to_numpy() for name in ("pid", "camid", "key"))
-        split = assign(pid, camid, key, train)
+        split = assign(pid, camid, key, roles)
         drops = self.drops()
         start = 0
         with whole_file(self.root / "manifest.parquet") as file, pq.ParquetWriter(file, COLUMNS) as out:

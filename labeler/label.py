@@ -16,7 +16,7 @@ from tqdm import tqdm
 from tyro.conf import Positional, arg
 
 from datasets.pictures import DatasetError
-from datasets.splits import train_pids
+from datasets.splits import roles
 from datasets.writer import DatasetWriter
 from labeler.crops import Rules, label_shot
 from labeler.detection import Backend, truth
@@ -131,15 +131,16 @@ def _finish(writer: DatasetWriter, capture: Capture) -> str:
         shutil.rmtree(writer.root / "parts")
         shutil.rmtree(writer.root / "shards")
         raise UserError(f"{capture.path}: no crop is left by these rules; dropped: {drops}")
-    share = capture.info["split"]["train"]
-    train = train_pids(capture.people["pid"].to_pylist(), share, capture.info["world"])
-    info = writer.finish(train, capture.info.get("licence", LICENCE))
+    shares = capture.info["split"]
+    train, distractors = shares["train"], shares.get("distractors", 0)
+    dealt = roles(capture.people["pid"].to_pylist(), train, distractors, capture.info["world"], capture.info["seed"])
+    info = writer.finish(dealt, capture.info.get("licence", LICENCE))
     counts = info["counts"]
     line = (
         f"{counts['crops']} crops of {counts['ids']} people in {counts['cameras']} cameras "
         f"(train {counts['train']}, query {counts['query']}, gallery {counts['gallery']})"
     )
-    if share < 1 and not counts["query"]:
+    if train + distractors < 1 and not counts["query"]:
         line += "; no query: nobody outside train was kept in two cameras"
     return line + (f"; dropped {_listed(info['drops'])}" if info["drops"] else "")
 
@@ -151,11 +152,15 @@ def _listed(drops: dict[str, int]) -> str:
 def _units(capture: Capture, partial: bool) -> list[Path]:
     """The capture's units, where they are all there or a part will do."""
     units, info = capture.units(), capture.info
-    share = info["split"].get("train") if isinstance(info.get("split"), dict) else None
-    if not isinstance(info.get("units"), int) or not isinstance(info.get("shots"), int) or "world" not in info:
-        raise CaptureError(f"{capture.path / 'capture.json'}: wanted world, and units and shots as numbers")
-    if not isinstance(share, int | float) or not 0 <= share <= 1:
-        raise CaptureError(f"{capture.path / 'capture.json'}: split.train is {share!r}, wanted a share from 0 to 1")
+    split = info["split"] if isinstance(info.get("split"), dict) else {}
+    numbers = [info.get(key) for key in ("units", "shots", "seed")]
+    if not all(isinstance(number, int) for number in numbers) or "world" not in info:
+        raise CaptureError(f"{capture.path / 'capture.json'}: wanted world, and units, shots and seed as numbers")
+    for role, share in (("train", split.get("train")), ("distractors", split.get("distractors", 0))):
+        if not isinstance(share, int | float) or not 0 <= share <= 1:
+            raise CaptureError(
+                f"{capture.path / 'capture.json'}: split.{role} is {share!r}, wanted a share from 0 to 1"
+            )
     if not units or (len(units) < info["units"] and not partial):
         raise CaptureError(
             f"{capture.path}: {len(units)} of {info['units']} units are rendered; "

@@ -23,7 +23,8 @@ class Mesh:
         vertices: (N, 3) m. faces: (F, 3), counter-clockwise from outside. uv: (F, 3, 2) in repeats of the surface.
         surface: a name in `surfaces`. colour: sRGB 0 to 1 that the surface is multiplied by, or None.
         roughness: 0 to 1. smooth: normals over edges. glow: light given off, per light reflected in full sun.
-        ground: gets wet in the rain. window: its glow is daylight.
+        ground: gets wet in the rain. window: its glow is daylight. clear: share of the light that goes through. mirror:
+            whether it shows what is before it.
     """
 
     vertices: np.ndarray
@@ -36,6 +37,8 @@ class Mesh:
     glow: float = 0.0
     ground: bool = False
     window: bool = False
+    clear: float = 0.0
+    mirror: bool = False
 
     def placed(self, at: np.ndarray, turn_deg: float) -> "Mesh":
         """Turned about z, then moved by `at` (2,) or (3,)."""
@@ -60,6 +63,7 @@ class Lamp:
         return replace(self, at=(float(x), float(y), float(z)))
 
 
+PANE: dict[str, Any] = {"roughness": 0.05, "colour": (0.8, 0.95, 0.95), "clear": 0.82}  # of glass one looks through
 Made = list[Mesh | Lamp]  # what a set piece consists of
 
 

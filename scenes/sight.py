@@ -29,8 +29,8 @@ class Sight:
 
 
 def triangles(made: Made) -> np.ndarray:
-    """Corners (T, 3, 3) of all meshes."""
-    return np.concatenate([one.vertices[one.faces] for one in made if isinstance(one, Mesh)])
+    """Corners (T, 3, 3) of all meshes that cannot be seen through."""
+    return np.concatenate([one.vertices[one.faces] for one in made if isinstance(one, Mesh) and one.clear < 0.5])
 
 
 def hits(start: np.ndarray, rays: np.ndarray, corners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

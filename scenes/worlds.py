@@ -29,6 +29,8 @@ OPTIONAL = {
     "unit_shots": int,
     "walkers": list,
     "odd_cameras": NUMBER,
+    "collisions": NUMBER,
+    "lookalikes": NUMBER,
 }
 BINS = 8  # of three hours
 STEPS = (0.7548776662, 0.5698402910)  # 1 / p and 1 / p^2 where p^3 = p + 1 (Roberts 2018)
@@ -50,12 +52,14 @@ class World:
 
     Attributes:
         people, quality: defaults of the command.
-        split: shares of the people.
+        split: shares of the people: train, and distractors, who are in the gallery only.
         in_turn: whether a place's cameras shoot one group after another, as GSPR's viewpoints do, or all at each
             instant.
         instants: of a cast at a place whose cameras do not shoot in turn.
         lights: (weather, first hour, last hour, share).
         odd_cameras: how far the pictures of each viewpoint differ from an ideal camera's, 0 not at all.
+        collisions: share of the people who brush against somebody at each place.
+        lookalikes: share of the people who share somebody's clothes.
         cameras: those that shoot; whole: all that the world has, of which they were chosen.
         planned_places: places that the world is meant to have; some may not stand yet.
         unit_shots: a unit is whole when it has so many.
@@ -76,6 +80,8 @@ class World:
     cameras: tuple[WorldCamera, ...]
     lights: tuple[tuple[str, float, float, float], ...]
     odd_cameras: float
+    collisions: float
+    lookalikes: float
     whole: tuple[WorldCamera, ...]
     planned_places: int
     unit_shots: int
@@ -155,7 +161,12 @@ def load_world(name: str) -> World:
     path = FOLDER / f"{name}.yaml"
     raw = read_yaml(path)
     check(path, "world", raw, NEEDED, OPTIONAL)
-    check(path, "split", raw["split"], {"train": NUMBER}, {})
+    check(path, "split", raw["split"], {"train": NUMBER}, {"distractors": NUMBER})
+    if min(raw["split"].values()) < 0 or sum(raw["split"].values()) > 1:
+        raise UserError(f"{path}: split is {raw['split']}, wanted shares from 0 to 1 of the people")
+    for key in ("collisions", "lookalikes"):
+        if not 0 <= raw.get(key, 0) <= 1:
+            raise UserError(f"{path}: {key} is {raw[key]}, wanted a share from 0 to 1")
     for key in ("people", "cameras_at_once", "rounds", "places", "unit_shots"):
         if raw.get(key, 1) < 1:
             raise UserError(f"{path}: {key} is {raw[key]}, wanted at least 1")
@@ -179,6 +190,8 @@ def load_world(name: str) -> World:
         cameras=tuple(cameras),
         lights=tuple(_lights(path, raw["lights"])),
         odd_cameras=float(raw.get("odd_cameras", 0.0)),
+        collisions=float(raw.get("collisions", 0.0)),
+        lookalikes=float(raw.get("lookalikes", 0.0)),
         whole=tuple(cameras),
         planned_places=max(int(raw.get("places", 0)), places),
         unit_shots=int(raw.get("unit_shots", 120)),

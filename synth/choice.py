@@ -21,6 +21,7 @@ class Choice:
     tracklet: int = 1
     stride: int = 4
     quality: str | None = None
+    lookalikes: float | None = None
     variations: int = 1
 
 
@@ -39,6 +40,9 @@ def chosen(world: World, choice: Choice) -> World:
     ):
         if number is not None and number < 1:
             raise UserError(f"{flag}: got {number}, wanted at least 1")
+    lookalikes = world.lookalikes if choice.lookalikes is None else choice.lookalikes
+    if not 0 <= lookalikes <= 1:
+        raise UserError(f"--lookalikes: got {lookalikes}, wanted a share from 0 to 1")
     if choice.variations > VARIATIONS:
         raise UserError(f"--variations: got {choice.variations}, wanted at most {VARIATIONS}")
     quality = choice.quality or world.quality
@@ -55,6 +59,7 @@ def chosen(world: World, choice: Choice) -> World:
         per_id=choice.per_id or 0,
         tracklet=choice.tracklet,
         stride=choice.stride,
+        lookalikes=lookalikes,
         variations=choice.variations,
     )
 

@@ -10,6 +10,7 @@ from scipy.ndimage import gaussian_filter
 from opengspr.randomness import rng
 from scenes.sky import Light
 
+GREY = 0.18  # middle grey, linear
 DIM = 0.05  # views darker than this are left darker than middle grey
 
 
@@ -25,6 +26,8 @@ class Traits:
         blur_px: standard deviation of the lens blur, in pixels of the 1920x1080 frame.
         noise: standard deviation of the sensor noise at mid grey, of 1.
         jpeg: quality of the camera's own compression, 100 for none.
+        shutter_s: its longest exposure, seconds, which blurs what moves; 0 freezes everything.
+        resolution: pixels of its frame per pixel of one of 1920 x 1080, in each direction.
     """
 
     exposure_ev: float = 0.0
@@ -34,10 +37,14 @@ class Traits:
     blur_px: float = 0.0
     noise: float = 0.0
     jpeg: int = 100
+    shutter_s: float = 0.0
+    resolution: float = 1.0
 
 
 def odd_traits(random: np.random.Generator, amount: float) -> Traits:
-    """Traits as cameras have that somebody hung up once. Args: amount: 0 an ideal camera, 1 poor ones too."""
+    """Traits as cameras have that somebody hung up once. Args: amount: 0 an ideal camera, 1 poor ones too, of which one
+    in five has a small frame.
+    """
     poor = amount * random.random()
     return Traits(
         exposure_ev=float(random.normal(0, 0.45) * amount),
@@ -47,6 +54,8 @@ def odd_traits(random: np.random.Generator, amount: float) -> Traits:
         blur_px=float(1.8 * poor),
         noise=float(0.06 * poor * random.uniform(0.3, 1)),
         jpeg=int(95 - 45 * poor),
+        shutter_s=float(0.06 * amount * random.random()),
+        resolution=float(random.uniform(0.25, 0.6)) if random.random() < 0.2 * amount else 1.0,
     )
 
 
@@ -56,7 +65,16 @@ def automatic_exposure(tone_middle: float) -> float:
     Args:
         tone_middle: geometric mean of the view's luminance; a white card in a clear noon's sun has 1.
     """
-    return 0.18 * min(1.0, (tone_middle / DIM) ** 0.3) / tone_middle
+    return GREY * min(1.0, (tone_middle / DIM) ** 0.3) / tone_middle
+
+
+def exposure_time_s(traits: Traits, exposure: float) -> float:
+    """How long a camera exposes: longest in the dark, shorter with more light, down to a tenth.
+
+    Args:
+        exposure: factor of the automatic exposure.
+    """
+    return traits.shutter_s * float(np.clip(exposure * DIM / GREY, 0.1, 1))
 
 
 def haze(colour: np.ndarray, depth_m: np.ndarray, light: Light) -> np.ndarray:

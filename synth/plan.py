@@ -35,6 +35,7 @@ ACTIONS = {
 }
 RUN = 2.0  # times as fast as walking
 APART_M = 0.75
+BRUSH_M = (0.42, 0.55)  # between two who brush against each other, shoulder to shoulder
 GAP_FRAMES = 40  # between two instants of a cast
 PAUSE_FRAMES = 5 * FPS  # between two casts
 TRAVEL_FRAMES = 120 * FPS  # to the next place, at least
@@ -78,7 +79,7 @@ class Sight:
 @dataclass(frozen=True)
 class Walker:
     """Attributes: at (x, y) m; heading_rad, 0 looks along -y; phase of the gait, 0 to 1; action;
-    variation, which of their appearances they wear.
+    variation, which of their appearances they wear; speed_m_s, at which they go where they look.
     """
 
     pid: int
@@ -87,6 +88,7 @@ class Walker:
     phase: float
     action: str
     variation: int
+    speed_m_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -302,7 +304,7 @@ class _Walk:
         x, y, turn, phase = (
             round(float(v), 5) for v in (*at, heading + self.turn_rad, (self.phase + moved / CYCLE_M) % 1)
         )
-        return Walker(self.pid, (x, y), turn, phase, self.action, self.variation)
+        return Walker(self.pid, (x, y), turn, phase, self.action, self.variation, round(self.speed, 3))
 
 
 def _walks(world: World, place: Place, visit: Visit, checks: list, seed: int) -> list[_Walk]:
@@ -325,6 +327,11 @@ def _walks(world: World, place: Place, visit: Visit, checks: list, seed: int) ->
         turn, phase = random.normal(0, 0.12), random.random()
         tries = np.arange(TRIES)
         begins, asides = begin + 0.037 * tries, aside + 0.5 * (tries % 3) * (-1.0) ** tries
+        beside = rng(seed, world.name, place.name, "collision", pid)
+        if walks and beside.random() < world.collisions:
+            other = walks[beside.integers(len(walks))]
+            route, speed, action, begins = other.route, other.speed, other.action, np.full(TRIES, other.begin)
+            asides = other.aside_m + beside.uniform(*BRUSH_M, TRIES) * (-1.0) ** tries
         paths, _ = _along(route, begins[:, None], speed * frames / FPS, asides[:, None])  # (tries, checks, 2)
         near = np.linalg.norm(paths[:, None] - taken, axis=-1) < APART_M
         faults = 9 * near.sum((1, 2)) + 3 * outside(paths, place.region).sum(1)  # the worst is to be in others

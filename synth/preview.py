@@ -198,7 +198,8 @@ def _looks(settings: Sheet, pids: range) -> list[dict]:
     if others:
         raise UserError(f"--preset {settings.preset}: a group of worlds; name one: {', '.join([name, *others])}")
     world = load_world(name)
-    return [*identities(world.name, world.wardrobe, pids.stop, settings.seed, tiers=_tiers(settings))][pids.start :]
+    drawn = identities(world.name, world.wardrobe, pids.stop, settings.seed, world.lookalikes, tiers=_tiers(settings))
+    return [*drawn][pids.start :]
 
 
 def _tiers(settings: Sheet) -> Tiers:

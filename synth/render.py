@@ -66,8 +66,8 @@ class Render:
     """I/N: only this share of the units, for job arrays; all N may write into one folder at once."""
     cluster: str | None = None
     """Render on a Ray cluster: its address, or auto."""
-    lookalikes: float = 0.0
-    """Share of people who have a look-alike: another in the same clothes."""
+    lookalikes: float | None = None
+    """Share of people who have a look-alike: another in the same clothes; by default the preset's."""
     variations: int = 1
     """Appearances of each person, up to 12: other clothes, hair and things from visit to visit."""
     assets: Path | None = None
@@ -91,7 +91,6 @@ class Task:
     seed: int
     out: Path
     device: str
-    lookalikes: float = 0.0
     tiers: Tiers = OURS
 
     def plan(self) -> Iterator[Unit]:
@@ -101,7 +100,7 @@ class Task:
         """Of everybody, by pid, drawn anew."""
         world = self.world
         people = identities(
-            world.name, world.wardrobe, self.ids, self.seed, self.lookalikes, world.variations, self.tiers
+            world.name, world.wardrobe, self.ids, self.seed, world.lookalikes, world.variations, self.tiers
         )
         return {look["pid"]: look for look in people}
 
@@ -127,8 +126,6 @@ def main(settings: Render) -> None:
         raise UserError(f"--device: got {settings.device!r}, wanted one of {', '.join(DEVICES)}")
     if settings.shard is not None:
         parse_shard(settings.shard)
-    if not 0 <= settings.lookalikes <= 1:
-        raise UserError(f"--lookalikes: got {settings.lookalikes}, wanted a share from 0 to 1")
     tiers = chosen_tiers(settings.assets, settings.body, settings.body_dir)
     choice = Choice(**{field.name: getattr(settings, field.name) for field in fields(Choice)})
     worlds = [chosen(load_world(name), choice) for name in names]
@@ -141,7 +138,7 @@ def main(settings: Render) -> None:
             output_folder(out)
     device = _device(settings)
     tasks = [
-        Task(world, settings.ids or world.people, settings.seed, out, device or "cpu", settings.lookalikes, tiers)
+        Task(world, settings.ids or world.people, settings.seed, out, device or "cpu", tiers)
         for world, out in zip(worlds, outs, strict=True)
     ]
     if settings.dry_run:
@@ -227,7 +224,7 @@ def _begin(task: Task) -> dict[int, dict]:
         "stride": world.stride if world.tracklet > 1 else 1,
         "quality": world.quality,
         "wardrobe": world.wardrobe,
-        "lookalikes": task.lookalikes,
+        "lookalikes": world.lookalikes,
         "variations": world.variations,
         **task.tiers.record(),
         "split": world.split,

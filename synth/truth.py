@@ -18,11 +18,14 @@ Matrices = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 @dataclass(frozen=True, eq=False)
 class Posed:
-    """A person in the place. Attributes: vertices (N, 3) and marks (17, 3), metres; instance, in the indices."""
+    """A person in the place. Attributes: vertices (N, 3) and marks (17, 3), metres; velocity (N, 3) of the vertices,
+    m/s, None where it does not matter; instance, in the indices.
+    """
 
     walker: Walker
     person: Person
     vertices: np.ndarray
+    velocity: np.ndarray | None
     marks: np.ndarray
     instance: int
 
@@ -73,17 +76,18 @@ def whole_frame(step: int) -> Window:
     return Window(step, 0, 0, *frame_size(step))
 
 
-def window_round(full: Sequence[float], height_px: int, context: float) -> Window | None:
+def window_round(full: Sequence[float], height_px: int, context: float, resolution: float = 1.0) -> Window | None:
     """The window that shows a person.
 
     Args:
         full: x0, y0, x1, y1 of the person in the frame. height_px: of the person in the picture, or less where the
-            frame has less. context: share of the person's height to be shown on every side.
+            frame has less. context: share of the person's height to be shown on every side. resolution: largest scale
+            of the picture, what the camera has.
 
     Returns:
         None when nothing of the person is in the frame.
     """
-    step = int(np.clip(round(120 * height_px / (full[3] - full[1])), 6, 120))
+    step = int(np.clip(round(120 * height_px / (full[3] - full[1])), 6, max(6, round(120 * resolution))))
     scale, (width, height) = step / 120, frame_size(step)
     margin = context * (full[3] - full[1])
     x0, y0 = (int(np.floor((v - margin) * scale)) for v in full[:2])
@@ -99,7 +103,8 @@ def extent(posed: Posed, matrices: Matrices) -> tuple[list[float], float]:
 
 
 def person_truth(posed: Posed, indices: np.ndarray, window: Window, matrices: Matrices) -> dict[str, Any] | None:
-    """What a picture shows of a person: box, box_full, visible_share, truncation, keypoints_2d (docs/formats.md).
+    """What a picture shows of a person: box, box_full, visible_share, truncation, what hides them, keypoints_2d
+    (docs/formats.md).
 
     Args:
         indices: (H, W) instance indices of the picture.
@@ -108,20 +113,25 @@ def person_truth(posed: Posed, indices: np.ndarray, window: Window, matrices: Ma
         None when no pixel of the person is seen.
     """
     seen = indices == posed.instance
+    others = (indices > 0) & ~seen
     box = box_of(seen)
     if box is None:
         return None
     pixels, _ = project(posed.vertices, matrices)
     whole = silhouette(window.inside(pixels), posed.person.faces, window.size)
     outside = outside_share(pixels, posed.person.faces, FRAME)
+    visible = float(min(1.0, seen.sum() / max(whole.sum(), 1)) * (1 - outside))
+    by_people = float((whole & others).sum() / max(whole.sum(), 1)) * (1 - outside)
     points, _ = project(posed.marks, matrices)
     at = np.floor(window.inside(points)).astype(int)
     shown = [_shows(indices, point, posed.instance) for point in at]
     return {
         "box": window.to_frame(box),
         "box_full": [float(v) for v in (*pixels.min(0), *pixels.max(0))],
-        "visible_share": float(min(1.0, seen.sum() / max(whole.sum(), 1)) * (1 - outside)),
+        "visible_share": visible,
         "truncation": outside,
+        "hidden_by_people": by_people,
+        "hidden_by_things": max(0.0, 1 - outside - visible - by_people),
         "keypoints_2d": [[float(x), float(y), int(s)] for (x, y), s in zip(points, shown)],
     }
 

@@ -5,7 +5,23 @@ from itertools import pairwise
 
 import numpy as np
 
-from scenes.mesh import Lamp, Made, Mesh, bars, box, boxes, flat, join, picture, prism, quad, shifted, tube, upright
+from scenes.mesh import (
+    PANE,
+    Lamp,
+    Made,
+    Mesh,
+    bars,
+    box,
+    boxes,
+    flat,
+    join,
+    picture,
+    prism,
+    quad,
+    shifted,
+    tube,
+    upright,
+)
 
 DOORS = [(0.3, 0.12, 0.1), (0.12, 0.2, 0.3), (0.15, 0.25, 0.17), (0.35, 0.25, 0.15), (0.7, 0.7, 0.68)]
 
@@ -18,7 +34,12 @@ def building(
     shop: bool = True,
     front: str = "facade",
 ) -> Made:
-    """A house front over a row of shops, its face on y = 0. Args: front: facade, curtainwall, brick ..."""
+    """A house front over a row of shops, its face on y = 0.
+
+    Args:
+        shop: with a row of shops below, else with a door. front: facade and curtainwall have windows painted on; brick,
+            concrete, plaster and stone are given some.
+    """
     base = 4.0 if shop else 0.0
     top = base + height
     made: Made = [
@@ -28,6 +49,8 @@ def building(
         boxes([((width + 0.5, 0.4, 0.4), (0, 0, top)), ((width, 0.12, 0.3), (0, -0.06, base or 0.6))], "stone"),
         flat(width, depth, top, "concrete", (0, depth / 2)),
     ]
+    if front in ("brick", "concrete", "plaster", "stone"):
+        made += _windows(random, width, base, top)
     if shop:
         made.append(picture(width, 0, base, "shops", -0.02, times=width / 12, roughness=0.4))
         colours = random.uniform(0.1, 0.7, (3, 3))
@@ -40,6 +63,22 @@ def building(
     return made
 
 
+def _windows(random: np.random.Generator, width: float, low: float, high: float) -> list[Mesh]:
+    """Rows of windows on a wall at y = 0, between two heights."""
+    wide, tall = random.uniform(1.0, 1.5), random.uniform(1.3, 1.7)
+    columns, storeys = max(1, int(width / (2.1 * wide))), int((high - low - 0.3) / 2.7)
+    pieces = [
+        piece.placed(np.array([(k + 0.5) * width / columns - width / 2, 0.0, low + 2.7 * level]), 0)
+        for k in range(columns)
+        for level in range(storeys)
+        if low or level or abs((k + 0.5) / columns - 0.5) > 0.35  # where no door may be
+        for piece in window(random, wide, tall)
+        if isinstance(piece, Mesh)
+    ]
+    surfaces = {piece.surface for piece in pieces}
+    return [join([piece for piece in pieces if piece.surface == surface]) for surface in sorted(surfaces)]
+
+
 def awning(random: np.random.Generator, width: float = 3.4, colour: tuple[float, ...] | None = None) -> Made:
     """A striped blind that leans out from y = 0 at its own height 0."""
     tint = tuple(random.uniform(0.2, 0.8, 3)) if colour is None else colour
@@ -48,16 +87,16 @@ def awning(random: np.random.Generator, width: float = 3.4, colour: tuple[float,
     return [cover, upright(width, -0.52, -0.3, "fabric", -1.3, colour=tint)]
 
 
-def door(random: np.random.Generator, width: float = 1.0, height: float = 2.1) -> Made:
-    """A panelled door in its frame, with a step."""
+def door(random: np.random.Generator, width: float = 1.0, height: float = 2.1, step: bool = True) -> Made:
+    """A panelled door in its frame, with a step of stone, or without."""
     tint = DOORS[random.integers(len(DOORS))]
     made = boxes([((width, 0.06, height), (0, 0, 0))], "wood", colour=tint)
     frame = [((0.12, 0.12, height + 0.12), (s * (width / 2 + 0.06), 0, 0)) for s in (-1, 1)]
     return [
         made,
         boxes([*frame, ((width + 0.24, 0.12, 0.12), (0, 0, height))], "paint"),
-        box((width + 0.5, 0.5, 0.12), "stone", (0, -0.2, 0)),
         box((0.05, 0.06, 0.14), "steel", (0.4 * width, -0.05, 1.0)),
+        *([box((width + 0.5, 0.5, 0.12), "stone", (0, -0.2, 0))] if step else []),
     ]
 
 
@@ -246,7 +285,7 @@ def railing(random: np.random.Generator, width: float = 10.0, height: float = 1.
     posts = [[(float(x), 0.0, 0.0), (float(x), 0.0, height)] for x in xs]
     made: Made = [bars([*posts, [(-width / 2, 0.0, height), (width / 2, 0.0, height)]], 0.025, "steel")]
     if glass:
-        made.append(upright(width, 0.1, height - 0.08, "pane", roughness=0.1, colour=(0.8, 0.95, 0.95)))
+        made.append(upright(width, 0.1, height - 0.08, "pane", **PANE))
     else:
         levels = np.arange(0.18, height - 0.05, 0.16)
         made.append(bars([[(-width / 2, 0.0, float(z)), (width / 2, 0.0, float(z))] for z in levels], 0.008, "steel"))

@@ -111,11 +111,12 @@ def cliff(
     random: np.random.Generator, width: float = 40.0, height: float = 14.0, depth: float = 8.0, surface: str = "rock"
 ) -> Made:
     """A craggy rock face that leans back from y = 0."""
-    columns, rows = max(12, int(width / 1.2)), 18
+    columns, rows = max(12, int(width / 0.6)), 40
     x, t = np.linspace(-width / 2, width / 2, columns), np.linspace(0, 1, rows)[:, None]
-    bulge = (
-        random.normal(0, 1, (rows, columns)) * 0.35 + np.repeat(random.normal(0, 0.9, columns // 3 + 1), 3)[:columns]
-    )
+    bulge = 0.12 * random.normal(size=(rows, columns)) + np.repeat(random.normal(0, 0.8, columns // 7 + 1), 7)[:columns]
+    coarse = 0.4 * random.normal(size=(rows // 4, columns // 4 + 1))
+    bulge = bulge + np.kron(coarse, np.ones((4, 4)))[:, :columns]
+    bulge = (np.roll(bulge, 1, 1) + 2 * bulge + np.roll(bulge, -1, 1)) / 4
     ledges = np.floor(t * 5 + 0.4 * np.sin(x / 5)) / 5
     y = depth * (0.35 * t + 0.65 * ledges) + bulge * np.minimum(1, 3 * t + 0.3)
     z = height * t * (0.75 + 0.25 * np.sin(x / 7 + random.uniform(0, 6)) ** 2) - 0.3

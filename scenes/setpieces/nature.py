@@ -1,5 +1,7 @@
 """Trees, bushes, hedges, rocks."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from scenes.mesh import Made, Mesh, Point, bar, blob, box, join, leaves, sheet, tube
@@ -42,7 +44,10 @@ def conifer(random: np.random.Generator, height: float = 8.0) -> Made:
         radius = 0.2 * height * (1 - 0.92 * t)
         centre = (0.0, 0.0, height * (0.14 + 0.8 * t))
         sprays.append(
-            leaves(random, centre, (radius, radius, 0.05 * height), int(60 + 200 * (1 - t)), 0.03 * height, "foliage")
+            replace(
+                leaves(random, centre, (radius, radius, 0.05 * height), int(120 + 480 * (1 - t)), 0.016 * height),
+                colour=(0.62, 0.8, 0.72),
+            )
         )
     return [tube([(0, 0.025 * height), (0.95 * height, 0.004 * height)], "bark"), join(sprays)]
 

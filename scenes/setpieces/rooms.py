@@ -5,6 +5,7 @@ from itertools import pairwise
 import numpy as np
 
 from scenes.mesh import (
+    PANE,
     Lamp,
     Made,
     Mesh,
@@ -105,7 +106,7 @@ def counter(random: np.random.Generator, width: float = 3.0, panes: bool = False
                 [((0.05, 0.06, 1.1), (float(x), 0.0, 1.05)) for x in xs] + [((width, 0.06, 0.05), (0, 0, 2.1))], "steel"
             )
         )
-        made.append(upright(width, 1.3, 2.1, "pane", 0.02, roughness=0.1, colour=(0.8, 0.9, 0.9)))
+        made.append(upright(width, 1.3, 2.1, "pane", 0.02, **PANE))
         made.append(picture(width, 2.15, 2.45, "timetable", -0.05, times=width / 2, glow=0.4))
     return made
 
@@ -290,6 +291,7 @@ def plinth(random: np.random.Generator, height: float = 1.1, glass: bool = False
         made.append(bars(lines, 0.012, "steel"))
         return [
             *made,
+            box((1.54, 0.74, 0.43), "pane", (0, 0, 0.86), **PANE),
             join(
                 [
                     blob(random, (x, random.uniform(-0.15, 0.15), 0.93), 0.1, "paint", colour=tint)
@@ -355,7 +357,7 @@ def rig(random: np.random.Generator) -> Made:
 def mirrors(random: np.random.Generator, width: float = 6.0, height: float = 2.2) -> Made:
     """A mirrored wall on y = 0."""
     return [
-        upright(width, 0.2, 0.2 + height, "steel", -0.02, roughness=0.06),
+        upright(width, 0.2, 0.2 + height, "paint", -0.02, roughness=0.02, colour=(0.86, 0.9, 0.88), mirror=True),
         boxes([((width, 0.04, 0.05), (0, -0.02, z)) for z in (0.18, 0.2 + height)], "metal"),
     ]
 
@@ -443,7 +445,9 @@ def signboard(
         glow=0.5,
     )
     face = [arrow, bars_]
+    hangers = [[(s * 0.35 * width, 0.0, above + 0.4), (s * 0.35 * width, 0.0, above + 1.0)] for s in (-1, 1)]
     return [
+        bars([[(x, y, z) for x, y, z in line] for line in hangers], 0.012, "steel"),
         box((width, 0.15, 0.45), "paint", (0, 0, above), colour=tint, glow=0.35),
         *face,
         *shifted([*face], (0, 0), 180),

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from scenes.mesh import (
+    PANE,
     Lamp,
     Made,
     Mesh,
@@ -290,7 +291,7 @@ def shelter(random: np.random.Generator, width: float = 4.0) -> Made:
     made: Made = [
         boxes([(size, at) for size, at in posts], "metal"),
         box((width + 0.5, 1.9, 0.12), "metal", (0, 0.55, 2.4)),
-        upright(width, 0.35, 2.2, "pane", 1.28, roughness=0.1),
+        upright(width, 0.35, 2.2, "pane", 1.28, **PANE),
         box((0.7 * width, 0.35, 0.05), "wood", (0, 1.0, 0.48)),
         boxes([((0.06, 0.3, 0.48), (s * 0.3 * width, 1.0, 0)) for s in (-1, 1)], "metal"),
         Lamp((0.0, 0.6, 2.35), 60.0),

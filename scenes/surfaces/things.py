@@ -71,8 +71,11 @@ def bark(random: np.random.Generator, size: int = 128) -> np.ndarray:
 
 @surface(4.0)
 def rock(random: np.random.Generator, size: int = 512) -> np.ndarray:
-    _, edge = cells(random, size, 7)
-    value = 1 + 0.14 * noise(random, size, 5, 5) - 0.3 * (edge < 0.05) + 0.03 * grain(random, size)
+    """In layers, with cracks that run here and there."""
+    v, _ = axes(size)
+    layers = np.sin(2 * np.pi * (7 * v + 0.3 * noise(random, size, 3, 3)))
+    crack = np.clip(1 - np.abs(noise(random, size, 3, 4)) / 0.07, 0, 1) * (noise(random, size, 2, 2) > 0)
+    value = 1 + 0.13 * noise(random, size, 5, 5) + 0.06 * layers - 0.35 * crack + 0.03 * grain(random, size)
     moss = np.clip(noise(random, size, 4, 4) - 1.0, 0, 0.8)[..., None]
     out = tint(random, (0.5, 0.48, 0.45), (0.56, 0.5, 0.42)) * value[..., None]
     return finish(out * (1 - moss) + moss * np.array([0.3, 0.35, 0.18]))

@@ -16,18 +16,20 @@ from scenes.places import Place, Viewpoint, camera_matrices, load_place
 from scenes.sky import light
 from synth.blender.meshes import move, person_object, remove
 from synth.blender.stage import aim, flash, forget, open_scene, set_up
+from synth.blur import smeared, way
 from synth.capture import Frame, Picture, Shot
-from synth.develop import automatic_exposure, develop, haze, jpeg, png, streaks
+from synth.develop import automatic_exposure, develop, exposure_time_s, haze, jpeg, png, streaks
 from synth.geometry import azimuth_deg, box_of
 from synth.machine import trim
 from synth.person.identity import appearance
 from synth.person.person import Person, build, pose, possible, stance
 from synth.person.tiers import OURS, Tiers
-from synth.plan import Camera, Instant, Quality, Unit, Walker
+from synth.plan import CYCLE_M, Camera, Instant, Quality, Unit, Walker
 from synth.truth import Matrices, Posed, Window, extent, frame_size, person_truth, whole_frame, window_round
 
 CONTEXT = 0.1  # of the person's height, shown on every side
 NEAR_M = 0.3  # nobody is shot who comes nearer to the camera
+MOMENT_S = 0.01  # over which velocities are taken
 Worn = tuple[int, int]  # a pid and which of their appearances
 FRAME_STEP = 60  # whole frames are kept at 960 x 540
 STRIP_PX, OVERLAP_PX = 320, 24
@@ -44,7 +46,7 @@ class Studio:
         self.hazy = self.light.weather.visibility_m is not None and not self.place.indoors
         self.scene.view_layers[0].use_pass_z = self.hazy
         set_up(self.place, (unit.seed, unit.world, unit.place), self.light)
-        self.exposures: dict[int, float] = {}
+        self.middles: dict[int, float] = {}
         self.flash = False
 
     def view(self, camera: Camera) -> Viewpoint:
@@ -86,21 +88,28 @@ class Studio:
             colour = haze(colour, channels["Depth.Z"].astype(np.float32), self.light)
         return colour, channels["IndexOB.X"].astype(np.uint8)
 
-    def exposure(self, viewpoint: int) -> float:
-        """Automatic exposure of a camera for its empty view."""
-        if viewpoint not in self.exposures:
+    def middle(self, viewpoint: int) -> float:
+        """Geometric mean of the luminance of a viewpoint's empty view."""
+        if viewpoint not in self.middles:
             width, height = frame_size(3)
             colour, _ = self.render(self.place.viewpoints[viewpoint], Window(3, 0, height // 3, width, height))
             grey = np.maximum(colour @ np.array([0.2126, 0.7152, 0.0722], np.float32), 1e-4)
-            self.exposures[viewpoint] = automatic_exposure(float(np.exp(np.log(grey).mean())))
-        return self.exposures[viewpoint]
+            self.middles[viewpoint] = float(np.exp(np.log(grey).mean()))
+        return self.middles[viewpoint]
 
-    def picture(self, camera: Camera, window: Window, key: str) -> tuple[np.ndarray, np.ndarray]:
-        """A camera's picture (H, W, 3) uint8 and its instance indices (H, W)."""
+    def exposure(self, camera: Camera) -> tuple[float, float]:
+        """The factor of a camera's automatic exposure, and how long it exposes in seconds."""
+        factor = automatic_exposure(self.middle(camera.viewpoint))
+        return factor, exposure_time_s(camera.traits, factor)
+
+    def picture(self, camera: Camera, window: Window, key: str, cast: list[Posed]) -> tuple[np.ndarray, np.ndarray]:
+        """A camera's picture (H, W, 3) uint8 of a cast and its instance indices (H, W), of the exposure's middle."""
         light_, indices = self.render(self.view(camera), window)
-        exposure, rain = self.exposure(camera.viewpoint), self.light.weather.rain
-        if rain and not self.place.indoors:
-            light_ = streaks(light_, rain, window.scale, f"{self.unit.key}{key}")
+        exposure, seconds = self.exposure(camera)
+        if seconds:
+            light_ = smeared(light_, indices, cast, seconds, window, camera_matrices(self.view(camera)))
+        if self.light.weather.rain and not self.place.indoors:
+            light_ = streaks(light_, self.light.weather.rain, window.scale, f"{self.unit.key}{key}")
         return develop(light_, exposure, camera.traits, window.scale, f"{self.unit.key}{key}"), indices
 
     def lightning(self, instant: Instant) -> None:
@@ -119,6 +128,7 @@ class Studio:
             "weather": self.unit.weather,
             "hour": self.unit.hour,
             "lightning": self.flash,
+            "luminance": self.middle(camera.viewpoint),
             "sun": {"azimuth_deg": self.light.sun_azimuth_deg, "elevation_deg": self.light.sun_elevation_deg},
             "camera": {name: m.tolist() for name, m in zip("KRt", matrices)},
         }
@@ -144,7 +154,7 @@ def unit_pictures(
     studio = Studio(unit, quality, folder, device)
     try:
         for viewpoint in sorted({sight.camera.viewpoint for instant in unit.instants for sight in instant.sights}):
-            studio.exposure(viewpoint)
+            studio.middle(viewpoint)
         for camera in unit.empty:
             yield _frame(studio, camera, unit.instants[0].frame, [])
         people: dict[Worn, tuple[Person, bpy.types.Object]] = {}
@@ -152,8 +162,9 @@ def unit_pictures(
             wanted = {(w.pid, w.variation): appearance(looks[w.pid], w.variation) for w in instant.walkers}
             _change_cast(studio, people, wanted, tiers)
             studio.lightning(instant)
+            exposed = any(sight.camera.traits.shutter_s for sight in instant.sights)
             cast = [
-                _posed(walker, k, wanted[walker.pid, walker.variation], *people[walker.pid, walker.variation])
+                _posed(walker, k, exposed, wanted[walker.pid, walker.variation], *people[walker.pid, walker.variation])
                 for k, walker in enumerate(instant.walkers, 1)
             ]
             for sight in instant.sights:
@@ -185,10 +196,16 @@ def _change_cast(studio: Studio, people: dict, wanted: dict[Worn, dict], tiers: 
     trim()
 
 
-def _posed(walker: Walker, instance: int, look: dict, person: Person, item: bpy.types.Object) -> Posed:
+def _posed(walker: Walker, instance: int, exposed: bool, look: dict, person: Person, item: bpy.types.Object) -> Posed:
+    """Args: exposed: whether a camera exposes so long that movements show."""
     walker = replace(walker, action=possible(look, walker.action))
     vertices, marks = pose(person, stance(look, walker.action, walker.phase))
-    posed = Posed(walker, person, _stand(vertices, walker), _stand(marks, walker), instance)
+    velocity = None
+    if walker.speed_m_s and exposed:
+        later, _ = pose(person, stance(look, walker.action, walker.phase + walker.speed_m_s * MOMENT_S / CYCLE_M))
+        moved = (later - vertices) / MOMENT_S - [0, walker.speed_m_s, 0]  # a person at heading 0 goes along -y
+        velocity = _stand(moved, replace(walker, at=(0.0, 0.0)))
+    posed = Posed(walker, person, _stand(vertices, walker), velocity, _stand(marks, walker), instance)
     move(item, posed.vertices)
     item.pass_index = instance
     return posed
@@ -206,11 +223,11 @@ def _shot(studio: Studio, instant: Instant, camera: Camera, posed: Posed, cast: 
     full, depth = extent(posed, matrices)
     if depth < NEAR_M:
         return "near"
-    window = window_round(full, studio.quality.height_px, CONTEXT)
+    window = window_round(full, studio.quality.height_px, CONTEXT, camera.traits.resolution)
     if window is None:
         return "outside"
     key = f"{walker.pid:05d}_c{camera.camid:02d}s{camera.viewpoint:02d}_{instant.frame:06d}_00"
-    picture, indices = studio.picture(camera, window, key)
+    picture, indices = studio.picture(camera, window, key, cast)
     seen = person_truth(posed, indices, window, matrices)
     if seen is None:
         return "hidden"
@@ -226,6 +243,7 @@ def _shot(studio: Studio, instant: Instant, camera: Camera, posed: Posed, cast: 
         "scale": window.scale,
         "instance": posed.instance,
         "keypoints_3d": posed.marks.tolist(),
+        "blur_px": _blur_px(posed, studio.exposure(camera)[1], matrices),
         "azimuth_deg": azimuth_deg(np.array(walker.at), walker.heading_rad, np.array(view.at[:2])),
         "body": {
             "shape": look["shape"],
@@ -237,6 +255,10 @@ def _shot(studio: Studio, instant: Instant, camera: Camera, posed: Posed, cast: 
         },
         "action": walker.action,
         "variation": walker.variation,
+        "speed_m_s": walker.speed_m_s,
+        "nearest_m": min(
+            (_apart_m(walker, other) for other in instant.walkers if other.pid != walker.pid), default=None
+        ),
         "others": [
             {"pid": other.walker.pid, "instance": other.instance, "box": window.to_frame(box)}
             for other, box in boxes
@@ -246,11 +268,23 @@ def _shot(studio: Studio, instant: Instant, camera: Camera, posed: Posed, cast: 
     return Shot(truth, jpeg(picture), png(indices))
 
 
+def _blur_px(posed: Posed, seconds: float, matrices: Matrices) -> float:
+    """How far a person moves in the frame while the camera exposes: the median over them."""
+    if posed.velocity is None or not seconds:
+        return 0.0
+    before, after, _ = way(posed, seconds, matrices, every=16)
+    return float(np.median(np.linalg.norm(after - before, axis=1)))
+
+
+def _apart_m(one: Walker, other: Walker) -> float:
+    return float(np.hypot(*np.subtract(one.at, other.at)))
+
+
 def _frame(studio: Studio, camera: Camera, frame: int, cast: list[Posed]) -> Frame:
     """A camera's whole frame with everyone in it."""
     matrices, window = camera_matrices(studio.view(camera)), whole_frame(FRAME_STEP)
     key = f"{'full' if cast else 'empty'}_c{camera.camid:02d}s{camera.viewpoint:02d}_{frame:06d}"
-    picture, indices = studio.picture(camera, window, key)
+    picture, indices = studio.picture(camera, window, key, cast)
     seen = [(posed, person_truth(posed, indices, window, matrices)) for posed in cast]
     truth = {
         "key": key,

@@ -36,7 +36,7 @@ def open_scene(samples: int, denoise: bool, device: str) -> bpy.types.Scene:
     devices.use(scene, device)
     cycles.samples, cycles.use_adaptive_sampling = samples, False
     cycles.max_bounces, cycles.diffuse_bounces, cycles.glossy_bounces = 2, 2, 1
-    cycles.transparent_max_bounces, cycles.transmission_bounces = 2, 0
+    cycles.transparent_max_bounces, cycles.transmission_bounces = 4, 0
     cycles.caustics_reflective = cycles.caustics_refractive = False
     cycles.sample_clamp_indirect = 4.0
     cycles.use_denoising, cycles.denoiser = denoise, "OPENIMAGEDENOISE"
@@ -109,7 +109,7 @@ def _surface(
     night = 0.0 if indoors else NIGHT_GLOW * light.dark
     daylight = min(1.0, light.irradiance / 0.3)
     glow, colour = (mesh.glow * daylight, (max(0.06, daylight),) * 3) if mesh.window else (mesh.glow, mesh.colour)
-    whole = (*key, colour, mesh.roughness, glow, wet)
+    whole = (*key, colour, mesh.roughness, glow, wet, mesh.clear, mesh.mirror)
     if whole in made:
         return made[whole]
     painted = _painted(mesh.surface, key)
@@ -123,6 +123,7 @@ def _surface(
     links.new(texture.outputs["Color"], shader.inputs["Base Color"])
     shader.inputs["Roughness"].default_value = WET_ROUGHNESS if wet else mesh.roughness
     shader.inputs["Specular IOR Level"].default_value = 0.6 if wet else 0.3
+    shader.inputs["Metallic"].default_value = 1.0 if mesh.mirror else 0.0
     if glow or lit:
         links.new(texture.outputs["Color"], shader.inputs["Emission Color"])
         material.cycles.emission_sampling = "NONE"  # large and even: found by chance often enough
@@ -133,6 +134,12 @@ def _surface(
         links.new(texture.outputs["Alpha"], strength.inputs[0])
         strength.inputs[1].default_value, strength.inputs[2].default_value = night, glow
         links.new(strength.outputs["Value"], shader.inputs["Emission Strength"])
+    if mesh.clear:
+        through, mix = nodes.new("ShaderNodeBsdfTransparent"), nodes.new("ShaderNodeMixShader")
+        mix.inputs[0].default_value = mesh.clear
+        links.new(shader.outputs["BSDF"], mix.inputs[1])
+        links.new(through.outputs["BSDF"], mix.inputs[2])
+        links.new(mix.outputs["Shader"], nodes["Material Output"].inputs["Surface"])
     made[whole] = material
     return material
 

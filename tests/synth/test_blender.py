@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from io import BytesIO
+from itertools import permutations
 from pathlib import Path
 
 import numpy as np
@@ -24,9 +25,12 @@ import yaml
 from PIL import Image
 from scipy.ndimage import binary_dilation, binary_erosion
 
+from opengspr.randomness import rng
 from scenes.places import project
+from scenes.sky import WEATHERS
 from scenes.worlds import load_world
 from synth.capture import Capture, Shot, open_capture, read_frames, read_unit
+from synth.develop import Traits
 from synth.farm import render
 from synth.geometry import box_of, silhouette
 from synth.person.identity import identities
@@ -339,6 +343,55 @@ def test_a_unit_that_always_fails_is_set_aside(tmp_path: Path, capture: Capture,
     assert [*failed] == ["bad"] and failed["bad"].startswith("ValueError: top: got 'cape', wanted one of")
     assert [path.name for path in (tmp_path / "units").iterdir()] == ["good.tar"]
     assert (tmp_path / "logs" / "worker-0.log").read_text().count("Traceback") == 3
+
+
+def test_lightning_small_frames_and_long_exposures_show_and_are_in_the_truth(tmp_path: Path) -> None:
+    """A thundery night's end before two cameras: one of half the pixels, and either with a fast or a slow shutter."""
+    unit = next(u for u in units(load_world("demo-src"), 8, 0) if u.place == "plaza")
+    unit = replace(unit, weather="thunder", hour=6.5, empty=())
+    drawn = {frame: rng(*unit.key, "lightning", frame).random() < WEATHERS["thunder"].flashes for frame in range(60)}
+    flash, dark = (next(frame for frame, flashes in drawn.items() if flashes is wanted) for wanted in (True, False))
+    looks = {look["pid"]: look for look in identities("demo-src", "summer", 8, 0)}
+    jobs = []
+    for shutter_s in (0.0, 0.08):
+        first = unit.instants[0]
+        sights = [
+            replace(sight, camera=replace(sight.camera, traits=Traits(shutter_s=shutter_s, resolution=resolution)))
+            for sight, resolution in zip(first.sights, (1.0, 0.25))
+        ]
+        # the same people twice, once in a flash, and whole frames of the first camera
+        instants = tuple(
+            replace(first, frame=frame, sights=(replace(sights[0], full=True), sights[1])) for frame in (flash, dark)
+        )
+        path = tmp_path / str(shutter_s) / "units" / "u.tar"
+        jobs.append(Job(replace(unit, instants=instants), looks, QUALITIES["draft"], path))
+    assert not render(jobs, 1, 1, tmp_path / "logs", "t")
+
+    bright, dull = read_frames(jobs[0].path.parent.parent / "frames" / "u.tar")
+    assert (bright.truth["lightning"], dull.truth["lightning"]) == (True, False)
+    means = [np.asarray(Image.open(BytesIO(frame.jpg)).convert("L")).mean() for frame in (bright, dull)]
+    assert means[0] > 1.15 * means[1]
+
+    apart: dict[int, list[float]] = {}
+    for one, other in permutations(unit.instants[0].walkers, 2):
+        apart.setdefault(one.pid, []).append(float(np.hypot(one.at[0] - other.at[0], one.at[1] - other.at[1])))
+    sharp, slow = ({shot.key: shot for shot in read_unit(job.path)} for job in jobs)
+    assert [*sharp] == [*slow] and len(sharp) >= 8
+    for key, shot in slow.items():
+        truth, before = shot.truth, sharp[key]
+        assert shot.png == before.png and before.truth["blur_px"] == 0 and 0 < truth["luminance"] < 0.3
+        assert (truth["blur_px"] > 0) == (truth["speed_m_s"] > 0)
+        assert truth["nearest_m"] == pytest.approx(min(apart[truth["pid"]]))
+        rest = 1 - truth["truncation"] - truth["visible_share"] - truth["hidden_by_people"]
+        assert truth["hidden_by_things"] == pytest.approx(max(0, rest), abs=1e-9)
+        small = truth["viewpoint"] == unit.instants[0].sights[1].camera.viewpoint
+        assert truth["scale"] <= (0.25 if small else 1) and (not small or shot.mask().shape[0] < 160)
+        away = np.abs(picture(shot) - picture(before)).mean(2)
+        person = binary_dilation(shot.mask() > 0, iterations=12)
+        assert not person.all() and away[~person].max() < 12, key  # what stands still is as sharp as it was
+        if truth["blur_px"] * truth["scale"] > 2:
+            assert away[shot.mask() == truth["instance"]].mean() > 1, key
+    assert max(shot.truth["blur_px"] for shot in slow.values()) > 2
 
 
 def test_the_box_is_the_masks(shots: list[Shot]) -> None:

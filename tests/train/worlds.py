@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from datasets.manifest import COLUMNS
 from datasets.pictures import encode
-from datasets.splits import train_pids
+from datasets.splits import roles
 from datasets.writer import LATE, DatasetWriter, checksums
 
 TINY_WORLD = Path(__file__).parent.parent / "data" / "tiny_world"
@@ -42,7 +42,7 @@ def draw_world(data: Path, name: str, people: int, light: float, train: float = 
             row |= {"frame": number, "width": 16, "height": 32, "box": [0.0, 0.0, 16.0, 32.0]}
             crops.append((row, encode(picture.clip(0, 255).astype(np.uint8))))
     writer.add(0, crops, Counter())
-    writer.finish(train_pids(range(people), train, "drawn"), "CC0-1.0")
+    writer.finish(roles(range(people), train, 0.0, "drawn", 0), "CC0-1.0")
 
 
 def draw_worlds(data: Path) -> Path:

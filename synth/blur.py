@@ -1,0 +1,114 @@
+"""The blur of what moves while a camera exposes (numpy)."""
+
+import numpy as np
+from scipy.ndimage import distance_transform_edt, gaussian_filter
+
+from scenes.places import project
+from synth.truth import Matrices, Posed, Window
+
+MOST_STEPS = 24
+SMOOTH_PX = 3.0
+LEAST_PX = 0.7  # what is less does not show
+LIMBS = 3.0  # times as fast as the walker a foot may be
+
+
+def smeared(
+    colour: np.ndarray, indices: np.ndarray, cast: list[Posed], seconds: float, window: Window, matrices: Matrices
+) -> np.ndarray:
+    """A picture in which people move for so long, those in front over those behind.
+
+    Args:
+        colour: (H, W, 3) linear light. indices: (H, W) of the instances in the exposure's middle.
+    """
+    k, r, t = matrices
+    there = np.bincount(indices.ravel(), minlength=256) > 0
+    moving = []
+    for posed in cast:
+        if posed.velocity is not None and there[posed.instance]:
+            depth = float(r[2] @ [*posed.walker.at, 1.0] + t[2])
+            if LIMBS * posed.walker.speed_m_s * seconds * k[0, 0] / max(depth, 0.3) * window.scale > LEAST_PX:
+                moving.append((depth, posed))
+    for _, posed in sorted(moving, key=lambda one: -one[0]):
+        before, after, depths = way(posed, seconds, matrices)
+        mask = indices == posed.instance
+        colour = blurred(colour, mask, motion(window.inside(before), window.inside(after), depths, mask))
+    return colour
+
+
+def way(posed: Posed, seconds: float, matrices: Matrices, every: int = 1) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Where a person's vertices are in the frame when the exposure begins and when it ends (N, 2), and how far (N,).
+
+    Args:
+        every: so many-th vertex only.
+    """
+    assert posed.velocity is not None
+    vertices, half = posed.vertices[::every], posed.velocity[::every] * (seconds / 2)
+    before, depth = project(vertices - half, matrices)
+    after, _ = project(vertices + half, matrices)
+    return before, after, depth
+
+
+def motion(before: np.ndarray, after: np.ndarray, depth: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """How far each pixel of a person moves, from the vertices that are seen there or next to it.
+
+    Args:
+        before, after: (N, 2) vertices in pixels of the picture, at the exposure's beginning and its end. depth: (N,)
+            metres. mask: (H, W) bool, where the person is seen.
+
+    Returns:
+        (H, W, 2) pixels, x and y; 0 outside the mask.
+    """
+    height, width = mask.shape
+    x, y = np.floor((before + after) / 2).astype(int).T
+    there = np.flatnonzero((x >= 0) & (x < width) & (y >= 0) & (y < height))
+    there = there[mask[y[there], x[there]]]
+    out = np.zeros((height, width, 2), np.float32)
+    if not len(there):
+        return out
+    there = there[np.argsort(-depth[there], kind="stable")]  # what is nearest is written last
+    known = np.zeros(mask.shape, bool)
+    out[y[there], x[there]] = (after - before)[there]
+    known[y[there], x[there]] = True
+    nearest = distance_transform_edt(~known, return_distances=False, return_indices=True)
+    # vertices that shine through gaps between nearer ones, and the seams of limbs, are smoothed away
+    weight = gaussian_filter(mask.astype(np.float32), SMOOTH_PX)
+    flow = gaussian_filter(out[tuple(nearest)] * mask[..., None], (SMOOTH_PX, SMOOTH_PX, 0))
+    return np.where(mask[..., None], flow / np.maximum(weight, 1e-6)[..., None], 0)
+
+
+def blurred(colour: np.ndarray, mask: np.ndarray, flow: np.ndarray) -> np.ndarray:
+    """A picture in which a person has moved during the exposure: their light is spread along their way, and lets
+    through what is behind them where they were not all the time, which is taken from beside them.
+
+    Args:
+        colour: (H, W, 3) linear light. mask: (H, W) bool. flow: (H, W, 2) of `motion`.
+    """
+    y, x = np.nonzero(mask)
+    way = flow[y, x]
+    longest = float(np.abs(way).max(initial=0))
+    if longest < 0.5:
+        return colour
+    height, width = mask.shape
+    steps = min(MOST_STEPS, int(np.ceil(longest)) + 1)
+    light = np.zeros((height * width, 4))
+    what = np.column_stack([colour[y, x], np.ones(len(x))])
+    for moment in (np.arange(steps) + 0.5) / steps - 0.5:
+        at_x, at_y = x + moment * way[:, 0], y + moment * way[:, 1]
+        x0, y0 = np.floor(at_x).astype(int), np.floor(at_y).astype(int)
+        for dx in (0, 1):
+            for dy in (0, 1):
+                share = np.abs(1 - dx - (at_x - x0)) * np.abs(1 - dy - (at_y - y0))
+                into = np.flatnonzero((x0 + dx >= 0) & (x0 + dx < width) & (y0 + dy >= 0) & (y0 + dy < height))
+                pixel = (y0[into] + dy) * width + x0[into] + dx
+                for k in range(4):
+                    light[:, k] += np.bincount(pixel, share[into] * what[into, k], height * width)
+    weight = light[:, 3].reshape(height, width, 1)
+    deep = distance_transform_edt(mask) > np.linalg.norm(flow, axis=2) / 2 + 1  # there all the time
+    share = np.where(deep[..., None], 1, np.minimum(weight / steps, 1))
+    if mask.all():
+        behind = colour
+    else:
+        beside = distance_transform_edt(mask, return_distances=False, return_indices=True)
+        behind = colour[tuple(beside)]
+    mixed = light[:, :3].reshape(height, width, 3) / np.maximum(weight, 1e-9)
+    return (share * mixed + (1 - share) * behind).astype(colour.dtype)
