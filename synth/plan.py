@@ -41,6 +41,7 @@ PAUSE_FRAMES = 5 * FPS  # between two casts
 TRAVEL_FRAMES = 120 * FPS  # to the next place, at least
 STROLL = 15  # places in the queue that people lose or win on their way, which mixes the casts
 TRIES = 64  # ways to walk past before people get into each other's way, or out of the picture
+HIDDEN = 0.55  # of somebody's box behind another's: too little is left of them
 FULL_FRAMES, EMPTY_FRAMES = 0.01, 0.002  # shares of the (instant, camera) pairs
 
 
@@ -335,7 +336,7 @@ def _walks(world: World, place: Place, visit: Visit, checks: list, seed: int) ->
         paths, _ = _along(route, begins[:, None], speed * frames / FPS, asides[:, None])  # (tries, checks, 2)
         near = np.linalg.norm(paths[:, None] - taken, axis=-1) < APART_M
         faults = 9 * near.sum((1, 2)) + 3 * outside(paths, place.region).sum(1)  # the worst is to be in others
-        faults = faults + sum((~_in_frame(paths[:, k], view)).sum(1) for k, view in enumerate(views))
+        faults = faults + sum(_unseen(paths[:, k], taken[:, k], view).sum(1) for k, view in enumerate(views))
         best = int(np.argmin(faults))
         change = rng(seed, world.name, place.name, "variation", pid, visit.number)
         worn = int(change.integers(world.variations))
@@ -381,15 +382,36 @@ def _view(place: str, viewpoint: int) -> np.ndarray:
     return k @ np.column_stack([r, t])
 
 
-def _in_frame(at: np.ndarray, views: np.ndarray) -> np.ndarray:
-    """Whether a person of 1.9 m at each of (N, 2) is whole in the frame of each camera (C, 3, 4): (N, C)."""
+def _unseen(at: np.ndarray, others: np.ndarray, views: np.ndarray) -> np.ndarray:
+    """How many people each camera (C, 3, 4) misses when somebody stands at each of (N, 2): themselves, where they are
+    not whole in the frame or hidden by another, and each of the others (M, 2) whom they hide: (N, C).
+    """
+    (mine, whole), (theirs, _) = _boxes(at, views), _boxes(others, views)
+    mine, theirs = mine[:, None], theirs[None]  # (N, 1, C, 5) and (1, M, C, 5)
+    width, height = (
+        np.minimum(mine[..., k + 2], theirs[..., k + 2]) - np.maximum(mine[..., k], theirs[..., k]) for k in (0, 1)
+    )
+    common = np.maximum(width, 0) * np.maximum(height, 0)
+    nearer = mine[..., 4] < theirs[..., 4]
+    far = np.where(nearer[..., None], theirs, mine)
+    share = common / ((far[..., 2] - far[..., 0]) * (far[..., 3] - far[..., 1]))
+    return ~whole + (share > HIDDEN).sum(1)
+
+
+def _boxes(at: np.ndarray, views: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The box x0, y0, x1, y1 and depth (N, C, 5) of a person of 1.9 m at each of (N, 2) in each camera (C, 3, 4), and
+    whether they are whole in the frame (N, C).
+    """
     foot = np.column_stack([at, np.zeros(len(at)), np.ones(len(at))])
     body = np.stack([foot, foot + [0, 0, 1.9, 0]], 1)  # (N, 2, 4)
     seen = np.einsum("cij,nhj->nchi", views, body)
     depth = seen[..., 2]
     pixels = seen[..., :2] / np.where(np.abs(depth) < 1e-9, 1e-9, depth)[..., None]
     within = (pixels > [60, 0]).all(-1) & (pixels < [FRAME[0] - 60, FRAME[1]]).all(-1) & (depth > 1)
-    return within.all(-1)
+    (x, bottom), top = pixels[:, :, 0].transpose(2, 0, 1), pixels[:, :, 1, 1]
+    half = np.maximum(0.14 * np.abs(bottom - top), 1)
+    box = np.stack([x - half, np.minimum(top, bottom), x + half, np.maximum(top, bottom) + 1e-6, depth[:, :, 0]], -1)
+    return box, within.all(-1)
 
 
 def plan_hash(units: Iterator[Unit] | list[Unit]) -> str:

@@ -24,6 +24,7 @@ from synth.plan import (
     APART_M,
     BRUSH_M,
     FPS,
+    HIDDEN,
     PAUSE_FRAMES,
     SPEED_M_S,
     TRAVEL_FRAMES,
@@ -135,6 +136,27 @@ def test_walkers_are_apart_in_the_region_and_in_the_frame(name: str) -> None:
     assert out <= 0.01 * walkers and cut <= 0.01 * looks, (out, walkers, cut, looks)
     wanted = load_world(name).collisions
     assert 0.4 * wanted <= touching / walkers <= 1.5 * wanted, (touching, walkers)
+
+
+def test_few_are_hidden_by_others() -> None:
+    """Behind somebody for the most part: as boxes half a metre wide, reckoned one by one."""
+    hidden = seen = 0
+    for unit in plan("gspr", 40):
+        for instant in unit.instants:
+            for sight in instant.sights:
+                matrices = camera_matrices(load_place(unit.place).viewpoints[sight.camera.viewpoint])
+                boxes = []
+                for walker in instant.walkers:
+                    ends, depth = project(np.array([[*walker.at, 0.0], [*walker.at, 1.9]]), matrices)
+                    (x, low), (_, high) = ends
+                    boxes.append((depth[0], x - 0.14 * (low - high), high, x + 0.14 * (low - high), low))
+                for mine in boxes:
+                    nearer = [box for box in boxes if box[0] < mine[0]]
+                    wide = [max(0, min(mine[3], b[3]) - max(mine[1], b[1])) / (mine[3] - mine[1]) for b in nearer]
+                    high_ = [max(0, min(mine[4], b[4]) - max(mine[2], b[2])) / (mine[4] - mine[2]) for b in nearer]
+                    hidden += max((a * b for a, b in zip(wide, high_)), default=0) > HIDDEN
+                    seen += 1
+    assert 0 < hidden < 0.05 * seen, (hidden, seen)  # a tenth where nobody takes care
 
 
 def test_outside_agrees_with_inside() -> None:
