@@ -22,6 +22,7 @@ from scipy.ndimage import sobel
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 from tyro.conf import Positional
 
@@ -120,7 +121,7 @@ def _measured(name: str, number: int, seed: int, out: Path | None) -> dict[str, 
     days = [([*WEATHERS][(2 * number + k) % len(WEATHERS)], float(random.uniform(*DAY))) for k in (0, 1)]
     lights = [*days, (str(random.choice([*WEATHERS])), float(random.uniform(*NIGHT)) % 24)]
     frames: dict[int, np.ndarray] = {}
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, threadpool_limits(1):  # as in the processes that render
         for k, (weather, hour) in enumerate(lights):
             unit = Unit(f"{name}-{k}", seed, "benchmark", name, weather, hour, (), ())
             began = time.process_time()
@@ -189,7 +190,7 @@ def weather_costs(rounds: int) -> dict[str, float]:
     looks = {look["pid"]: look for look in identities(world.name, world.wardrobe, 12, 0, world.lookalikes)}
     spent: dict[str, float] = dict.fromkeys(WEATHERS, 0.0)
     some = [_small(next(unit for unit in units(world, 12, 0) if unit.place == name)) for name in ALIKE]
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, threadpool_limits(1):
         for number in range(rounds + 1):
             for unit in some:
                 for weather in WEATHERS:
@@ -202,10 +203,10 @@ def weather_costs(rounds: int) -> dict[str, float]:
 
 
 def _small(unit: Unit) -> Unit:
-    """A unit's first instants, some two dozen shots."""
+    """A unit's first instants, a dozen shots or some more."""
     shots, kept = 0, []
     for instant in unit.instants:
-        if shots < 24:
+        if shots < 12:
             kept.append(instant)
             shots += sum(len(sight.pids) for sight in instant.sights)
     return replace(unit, instants=tuple(kept), empty=())

@@ -4,12 +4,13 @@ import numpy as np
 from scipy.ndimage import distance_transform_edt, gaussian_filter
 
 from scenes.places import project
+from synth.geometry import box_of
 from synth.truth import Matrices, Posed, Window
 
-MOST_STEPS = 24
+MOST_STEPS = 33
 SMOOTH_PX = 3.0
-LEAST_PX = 0.7  # what is less does not show
-LIMBS = 3.0  # times as fast as the walker a foot may be
+LEAST_PX = 1.5  # what is less hardly shows
+LIMBS = 2.0  # times as fast as the walker a foot may be
 
 
 def smeared(
@@ -20,7 +21,7 @@ def smeared(
     Args:
         colour: (H, W, 3) linear light. indices: (H, W) of the instances in the exposure's middle.
     """
-    k, r, t = matrices
+    given, (k, r, t) = colour, matrices
     there = np.bincount(indices.ravel(), minlength=256) > 0
     moving = []
     for posed in cast:
@@ -29,10 +30,24 @@ def smeared(
             if LIMBS * posed.walker.speed_m_s * seconds * k[0, 0] / max(depth, 0.3) * window.scale > LEAST_PX:
                 moving.append((depth, posed))
     for _, posed in sorted(moving, key=lambda one: -one[0]):
-        before, after, depths = way(posed, seconds, matrices)
-        mask = indices == posed.instance
-        colour = blurred(colour, mask, motion(window.inside(before), window.inside(after), depths, mask))
+        before, after, depths = way(posed, seconds, matrices, every=2)
+        before, after = window.inside(before), window.inside(after)
+        longest = float(np.abs(after - before).max())
+        if longest > LEAST_PX:
+            colour = colour.copy() if colour is given else colour
+            part = _round(indices == posed.instance, int(longest / 2) + 2)
+            corner = [part[1].start, part[0].start]
+            mask = indices[part] == posed.instance
+            colour[part] = blurred(colour[part], mask, motion(before - corner, after - corner, depths, mask))
     return colour
+
+
+def _round(mask: np.ndarray, margin: int) -> tuple[slice, slice]:
+    """Rows and columns about a mask's true pixels."""
+    box = box_of(mask)
+    assert box is not None
+    x0, y0, x1, y1 = box
+    return slice(max(y0 - margin, 0), y1 + margin), slice(max(x0 - margin, 0), x1 + margin)
 
 
 def way(posed: Posed, seconds: float, matrices: Matrices, every: int = 1) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -89,19 +104,14 @@ def blurred(colour: np.ndarray, mask: np.ndarray, flow: np.ndarray) -> np.ndarra
     if longest < 0.5:
         return colour
     height, width = mask.shape
-    steps = min(MOST_STEPS, int(np.ceil(longest)) + 1)
-    light = np.zeros((height * width, 4))
-    what = np.column_stack([colour[y, x], np.ones(len(x))])
-    for moment in (np.arange(steps) + 0.5) / steps - 0.5:
-        at_x, at_y = x + moment * way[:, 0], y + moment * way[:, 1]
-        x0, y0 = np.floor(at_x).astype(int), np.floor(at_y).astype(int)
-        for dx in (0, 1):
-            for dy in (0, 1):
-                share = np.abs(1 - dx - (at_x - x0)) * np.abs(1 - dy - (at_y - y0))
-                into = np.flatnonzero((x0 + dx >= 0) & (x0 + dx < width) & (y0 + dy >= 0) & (y0 + dy < height))
-                pixel = (y0[into] + dy) * width + x0[into] + dx
-                for k in range(4):
-                    light[:, k] += np.bincount(pixel, share[into] * what[into, k], height * width)
+    steps = min(MOST_STEPS, 2 * int(np.ceil(longest)) + 1)
+    moments = ((np.arange(steps) + 0.5) / steps - 0.5)[:, None]
+    at_x, at_y = np.rint(x + moments * way[:, 0]).astype(int), np.rint(y + moments * way[:, 1]).astype(int)
+    into = (at_x >= 0) & (at_x < width) & (at_y >= 0) & (at_y < height)
+    pixel = (at_y * width + at_x)[into]
+    whose = np.broadcast_to(np.arange(len(x)), into.shape)[into]
+    what = [*colour[y, x].T, np.ones(len(x), colour.dtype)]
+    light = np.stack([np.bincount(pixel, channel[whose], height * width) for channel in what], 1)
     weight = light[:, 3].reshape(height, width, 1)
     deep = distance_transform_edt(mask) > np.linalg.norm(flow, axis=2) / 2 + 1  # there all the time
     share = np.where(deep[..., None], 1, np.minimum(weight / steps, 1))

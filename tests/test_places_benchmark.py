@@ -36,5 +36,5 @@ def test_features_do_not_tell_how_bright_a_picture_is() -> None:
 def test_small_units_have_whole_instants() -> None:
     unit = next(units(load_world("gspr"), 12, 0))
     small = _small(unit)
-    assert small.instants == unit.instants[: len(small.instants)] and 24 <= small.shots < unit.shots
-    assert small.shots == pytest.approx(30, abs=18)
+    assert small.instants == unit.instants[: len(small.instants)] and 12 <= small.shots < unit.shots
+    assert small.shots == pytest.approx(21, abs=9)

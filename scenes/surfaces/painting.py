@@ -93,5 +93,5 @@ def cells(random: np.random.Generator, size: int, count: int) -> tuple[np.ndarra
 def worn(random: np.random.Generator, size: int, amount: float = 1.0) -> np.ndarray:
     """Factor (size, size) of stains, scuffs and dust on what people walk on or rain runs down."""
     soft, hard = noise(random, size, 3), noise(random, size, 9, 4)
-    stains = np.clip(noise(random, size, 5, 2) - 1.3, 0, 1)
-    return 1 + amount * (0.04 * soft + 0.025 * hard - 0.16 * stains)
+    stains = np.clip(noise(random, size, 6, 4) - 1.4, 0, 0.8)
+    return 1 + amount * (0.04 * soft + 0.025 * hard - 0.12 * stains)

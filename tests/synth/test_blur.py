@@ -24,7 +24,7 @@ def test_a_moving_square_is_the_mean_of_its_moments(way: tuple[float, float]) ->
         shift = np.round(np.array(way) * share).astype(int)
         moments.append(np.roll(still, shift[::-1], (0, 1)))
     got, wanted = blurred(still, mask, flow), np.mean(moments, 0)
-    assert np.abs(got - wanted).max() < 0.05 and np.abs(got - wanted).mean() < 0.002
+    assert np.abs(got - wanted).max() < 0.08 and np.abs(got - wanted).mean() < 0.002
     assert np.abs(still - wanted).max() > 0.1
     assert got.sum() == pytest.approx(still.sum(), rel=0.002)  # light is neither made nor lost
 
