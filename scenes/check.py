@@ -16,6 +16,7 @@ KINDS, SURFACES, HIDING = 12, 8, 3  # kinds of set pieces and surfaces, and thin
 REGION_SHARE = 0.6
 VIEWPOINTS = 12
 HIGH_M = (1.6, 6.0)
+GAP_DEG = 62  # between two neighbours of the viewpoints, at most
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,10 @@ def faults(place: Place) -> list[str]:
         out.append(f"pieces: {count} things that can hide a walker, wanted {HIDING}: put some within 3 m of the region")
     if len(place.viewpoints) != VIEWPOINTS:
         out.append(f"viewpoints: {len(place.viewpoints)}, wanted {VIEWPOINTS}: --propose prints some")
+    if (gap := widest_gap_deg(place)) > GAP_DEG:
+        out.append(
+            f"viewpoints: {gap:.0f} degrees without one, seen from the region's middle, wanted {GAP_DEG} at most"
+        )
     corners = triangles(made)
     for k, view in enumerate(place.viewpoints):
         seen = sight(place, view, corners)
@@ -84,6 +89,13 @@ def faults(place: Place) -> list[str]:
                 "or shorten focal_mm"
             )
     return out
+
+
+def widest_gap_deg(place: Place) -> float:
+    """The largest angle between neighbouring viewpoints as seen from the region's middle."""
+    x, y = (np.array([view.at[:2] for view in place.viewpoints]) - middle_of(place)).T
+    bearing = np.sort(np.rad2deg(np.arctan2(y, x)))
+    return float(np.diff([*bearing, bearing[0] + 360]).max())
 
 
 def hiding(place: Place) -> list[str]:

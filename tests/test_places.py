@@ -98,6 +98,14 @@ def test_a_viewpoint_inside_a_wall_or_before_one_is_found() -> None:
     assert [line for line in check.faults(replace(place, pieces=place.pieces[:3])) if line.startswith("pieces")]
 
 
+def test_viewpoints_lie_all_round() -> None:
+    place = load_place("plaza")
+    assert check.widest_gap_deg(place) < check.GAP_DEG
+    one_side = replace(place, viewpoints=place.viewpoints[:6] * 2)
+    assert check.widest_gap_deg(one_side) > 150
+    assert any("degrees without one" in line for line in check.faults(one_side))
+
+
 def test_proposed_viewpoints_pass() -> None:
     place = load_place("mall")
     views = check.propose(place, 1)
