@@ -103,6 +103,20 @@ def test_the_dataset_is_whole_and_says_how_to_train(data: Path, capsys: pytest.C
     assert set(dataset.crops.column("world")) == {"test"}
 
 
+def test_distractors_are_never_queries(tmp_path: Path) -> None:
+    capture = draw_capture(tmp_path / "captures" / "little", people=10)
+    edit_json(capture / "capture.json", split={"train": 0.5, "distractors": 0.2})
+    main(Settings((capture,), data_root=tmp_path))
+    verify(Verify("little", data_root=tmp_path))
+    crops = open_dataset("little", tmp_path).crops
+    pid, split = crops.pid, crops.column("split").astype(str)
+    people = {name: {*pid[split == name]} for name in ("train", "query", "gallery")}
+    assert [len(people[name]) for name in ("train", "query", "gallery")] == [5, 3, 5]
+    assert people["query"] < people["gallery"] and not people["gallery"] & people["train"]
+    alone = people["gallery"] - people["query"]
+    assert (split[np.isin(pid, [*alone])] == "gallery").all() and len(alone) == 2
+
+
 def test_three_worlds_make_one_training_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     captures = [draw_capture(tmp_path / "captures" / f"my-{role}") for role in ("tgt", "syn", "src")]
     main(Settings(tuple(captures), data_root=tmp_path))
@@ -209,6 +223,8 @@ def test_refusals_are_one_line(data: Path, fails: Callable[..., str]) -> None:
     other = str(draw_capture(data / "elsewhere" / "little"))
     broken = draw_capture(data / "captures" / "broken")
     edit_json(broken / "capture.json", split={"train": 2})
+    greedy = draw_capture(data / "captures" / "greedy")
+    edit_json(greedy / "capture.json", split={"train": 0.5, "distractors": "many"})
     (data / "full").mkdir()
     (data / "full" / "thesis.tex").touch()
     (data / "sums").mkdir()
@@ -221,6 +237,7 @@ def test_refusals_are_one_line(data: Path, fails: Callable[..., str]) -> None:
         ([str(data)], "not a capture"),
         ([], "no capture named"),
         ([str(broken)], "split.train is 2, wanted a share"),
+        ([str(greedy)], "split.distractors is 'many', wanted a share"),
         ([capture, "--padding", "nan"], "--padding nan: wanted a share"),
         ([capture, "--out", str(data / "no" / "such")], "parent is missing"),
         ([capture, "--out", str(data / "full" / "thesis.tex")], "a file stands in the way"),
