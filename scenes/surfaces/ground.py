@@ -124,7 +124,7 @@ def planks(random: np.random.Generator, size: int = 512) -> np.ndarray:
     value = 1 + 0.1 * values[board] + 0.05 * fibre
     gap = ((u * count) % 1 < 0.06) | ends
     base = tint(random, (0.52, 0.45, 0.37), (0.45, 0.33, 0.23))
-    return finish(base * np.where(gap, 0.4, value * worn(random, size))[..., None])
+    return finish(base * (np.where(gap, 0.62, value) * worn(random, size))[..., None])
 
 
 @surface(3.0)
@@ -139,7 +139,7 @@ def parquet(random: np.random.Generator, size: int = 512) -> np.ndarray:
     value = 1 + 0.12 * values[i, j, strip] + 0.03 * noise(random, size, 30, 2)
     return finish(
         tint(random, (0.55, 0.37, 0.21), (0.62, 0.47, 0.3))
-        * np.where((along * strips) % 1 < 0.05, 0.7, value)[..., None]
+        * np.where((along * strips) % 1 < 0.06, 0.86 * value, value)[..., None]
     )
 
 

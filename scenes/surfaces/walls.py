@@ -172,10 +172,14 @@ def shops(random: np.random.Generator, size: int = 768) -> np.ndarray:
 def glass(random: np.random.Generator, size: int = 256) -> np.ndarray:
     """A glazed front seen from inside: frames before a bright, blurred outside."""
     v, u = axes(size)
-    sky = np.array([0.75, 0.82, 0.9]) * (1.1 - 0.5 * v)[..., None]
-    town = v > 0.55 + 0.08 * np.sign(noise(random, size, 6, 1))
-    sky[town] = (np.array([0.45, 0.45, 0.42]) * (1 + 0.2 * noise(random, size, 8, 2))[..., None])[town]
-    sky[v > 0.85] = [0.36, 0.36, 0.34]
+    sky = np.array([0.78, 0.85, 0.93]) * (1.1 - 0.35 * v)[..., None]
+    for k in range(14):  # houses, the nearer the darker
+        left, wide, top = (k * 0.31) % 1, random.uniform(0.08, 0.16), random.uniform(0.3, 0.62) + 0.012 * k
+        house = ((u - left) % 1 < wide) & (v > top)
+        panes = house & ((u * 56) % 1 < 0.55) & ((v * 40) % 1 < 0.6) & (v > top + 0.03)
+        sky[house] = random.uniform(0.5, 0.62) + random.normal(0, 0.012, 3) - 0.012 * k
+        sky[panes] *= 0.85
+    sky[v > 0.86] = [0.4, 0.41, 0.38]
     sky[((u * 4) % 1 < 0.05) | ((v * 2) % 1 < 0.03)] = 0.25
     return finish(sky)
 

@@ -18,7 +18,9 @@ from synth.blender.meshes import image, mesh_object
 VARIANTS = {"poster": 8, "painting": 8, "facade": 3, "skyline": 3, "shops": 3}  # textures of a surface in a place
 STREET_LAMP = 0.25  # of its watts, so that what is beneath is not burnt out
 NIGHT_GLOW = 0.12  # of lit windows and signs, per what they reflect in full sun
-WET_ROUGHNESS, WET_DARK = 0.16, 0.72
+WET_ROUGHNESS, WET_DARK = 0.26, 0.72
+SOAKED = ("sand", "gravel", "grass", "dirt")  # no water stands on these
+NIGHT_PANE = 0.2  # what is seen of the outside through a window at night
 FLASH = 1.0  # of lightning; the sun has pi
 
 
@@ -108,7 +110,9 @@ def _surface(
     wet = mesh.ground and not indoors and light.weather.rain > 0
     night = 0.0 if indoors else NIGHT_GLOW * light.dark
     daylight = min(1.0, light.irradiance / 0.3)
-    glow, colour = (mesh.glow * daylight, (max(0.06, daylight),) * 3) if mesh.window else (mesh.glow, mesh.colour)
+    glow, colour = (
+        (mesh.glow * max(0.04, daylight), (max(NIGHT_PANE, daylight),) * 3) if mesh.window else (mesh.glow, mesh.colour)
+    )
     whole = (*key, colour, mesh.roughness, glow, wet, mesh.clear, mesh.mirror)
     if whole in made:
         return made[whole]
@@ -121,8 +125,8 @@ def _surface(
     shader, texture = nodes["Principled BSDF"], nodes.new("ShaderNodeTexImage")
     texture.image = bpy.data.images.get(name) or image(name, _tinted(painted, colour, wet)[..., : 4 if lit else 3])
     links.new(texture.outputs["Color"], shader.inputs["Base Color"])
-    shader.inputs["Roughness"].default_value = WET_ROUGHNESS if wet else mesh.roughness
-    shader.inputs["Specular IOR Level"].default_value = 0.6 if wet else 0.3
+    shader.inputs["Roughness"].default_value = mesh.roughness if not wet or mesh.surface in SOAKED else WET_ROUGHNESS
+    shader.inputs["Specular IOR Level"].default_value = 0.5 if wet else 0.3
     shader.inputs["Metallic"].default_value = 1.0 if mesh.mirror else 0.0
     if glow or lit:
         links.new(texture.outputs["Color"], shader.inputs["Emission Color"])
