@@ -65,7 +65,7 @@ check: setup
 	$(RUN) -m mypy
 	$(RUN) -m scenes.check
 
-# What a rendered crop costs here; half an hour on 2 cores
+# What a rendered crop costs here; 50 minutes on 2 cores
 bench: setup
 	$(RUN) -m benchmarks.render
 
