@@ -5,7 +5,6 @@ probe can name the place from viewpoints it has not seen; what a place costs to 
 """
 
 import json
-import os
 import resource
 import tempfile
 import time
@@ -35,6 +34,7 @@ from scenes.sight import sight, triangles
 from scenes.sky import WEATHERS
 from scenes.worlds import load_world
 from synth.develop import Traits
+from synth.machine import silence
 from synth.person.identity import identities
 from synth.plan import QUALITIES, Camera, Unit, units
 
@@ -66,11 +66,11 @@ class Benchmark:
 
 def main(settings: Benchmark) -> None:
     names = settings.names or tuple(place_names())
-    pool = ProcessPoolExecutor(settings.workers, get_context("spawn"), _quiet, max_tasks_per_child=1)
+    pool = ProcessPoolExecutor(settings.workers, get_context("spawn"), silence, max_tasks_per_child=1)
     with pool:
         done = pool.map(_measured, names, range(len(names)), repeat(settings.seed), repeat(settings.out))
         found = [*tqdm(done, total=len(names), desc="places", disable=None)]
-    with ProcessPoolExecutor(1, get_context("spawn"), _quiet) as pool:
+    with ProcessPoolExecutor(1, get_context("spawn"), silence) as pool:
         costs = pool.submit(weather_costs, settings.rounds).result() if settings.rounds else {}
     result = _together(found) | ({"weather_cost_ratio_max": max(costs.values())} if costs else {})
     if not settings.json:
@@ -79,11 +79,6 @@ def main(settings: Benchmark) -> None:
             print(f"{name:20} {numbers}")
         print("crops cost, of clear weather's:", {key: round(value, 3) for key, value in costs.items()})
     print(json.dumps({key: round(float(value), 4) for key, value in result.items()}))
-
-
-def _quiet() -> None:
-    """Drops what Blender prints."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def _together(found: list[dict[str, Any]]) -> dict[str, float]:
@@ -97,7 +92,7 @@ def _together(found: list[dict[str, Any]]) -> dict[str, float]:
         "day_brightness_max": max(one["day"].max() for one in found),
         "night_brightness_min": min(one["night"].min() for one in found),
         "clipped_share_max": max(one["clipped_share_max"] for one in found),
-        "place_probe_accuracy": probe([one["frames"] for one in found]),
+        **({"place_probe_accuracy": probe([one["frames"] for one in found])} if len(found) > 1 else {}),
         "build_cpu_s_max": max(one["build_cpu_s"] for one in found),
         "rss_mib_max": max(one["rss_mib"] for one in found),
     }
@@ -176,8 +171,6 @@ def probe(frames: list[np.ndarray]) -> float:
     place = np.repeat(np.arange(len(frames)), [len(one) for one in frames])
     view = np.concatenate([np.arange(len(one)) % (len(one) // 2) for one in frames])
     x, held = np.concatenate(frames), np.isin(view, HELD_OUT)
-    if len(frames) < 2:
-        return 1.0
     model = make_pipeline(StandardScaler(), LogisticRegression(C=0.02, max_iter=2000))
     return float(model.fit(x[~held], place[~held]).score(x[held], place[held]))
 

@@ -66,7 +66,7 @@ def load_place(name: str) -> Place:
         raise UserError(f"{path}: region crosses itself, or has fewer than three corners")
     routes = [numbers(path, f"route {k}", route, -1, 2) for k, route in enumerate(raw["routes"])]
     for k, route in enumerate(routes):
-        if len(route) < 2 or not all(inside(point, region) for point in route):
+        if len(route) < 2 or not inside(route, region).all():
             raise UserError(f"{path}: route {k} leaves the region, or is a point")
     viewpoints = []
     for k, view in enumerate(raw["viewpoints"]):
@@ -117,17 +117,16 @@ def crosses_itself(polygon: np.ndarray) -> bool:
     )
 
 
-def inside(point: np.ndarray, polygon: np.ndarray) -> bool:
-    """Whether a point (2,) lies in or on a polygon (P, 2), by the even-odd rule."""
-    a, b = polygon, np.roll(polygon, -1, axis=0)
-    along = np.sum((point - a) * (b - a), axis=1) / np.maximum(np.sum((b - a) ** 2, axis=1), 1e-12)
-    nearest = a + np.clip(along, 0, 1)[:, None] * (b - a)
-    if np.min(np.sum((nearest - point) ** 2, axis=1)) < 1e-12:
-        return True
-    crosses = (a[:, 1] > point[1]) != (b[:, 1] > point[1])
-    rise = np.where(crosses, b[:, 1] - a[:, 1], 1.0)
-    x = a[:, 0] + (point[1] - a[:, 1]) / rise * (b[:, 0] - a[:, 0])
-    return bool(np.sum(crosses & (point[0] < x)) % 2)
+def inside(points: np.ndarray, polygon: np.ndarray) -> np.ndarray:
+    """Which points (..., 2) lie in or on a polygon (P, 2), by the even-odd rule."""
+    p, a, b = points[..., None, :], polygon, np.roll(polygon, -1, axis=0)
+    along = ((p - a) * (b - a)).sum(-1) / np.maximum(((b - a) ** 2).sum(-1), 1e-12)
+    nearest = a + np.clip(along, 0, 1)[..., None] * (b - a)
+    on = ((nearest - p) ** 2).sum(-1).min(-1) < 1e-12
+    rise = np.where(a[:, 1] == b[:, 1], 1.0, b[:, 1] - a[:, 1])
+    x = a[:, 0] + (p[..., 1] - a[:, 1]) / rise * (b - a)[:, 0]
+    right = ((a[:, 1] > p[..., 1]) != (b[:, 1] > p[..., 1])) & (p[..., 0] < x)
+    return on | (right.sum(-1) % 2 == 1)
 
 
 def build_place(place: Place, random: np.random.Generator) -> Made:

@@ -122,7 +122,8 @@ def region_points(place: Place, pitch: float = 0.75) -> np.ndarray:
     low, high = region.min(0), region.max(0)
     x, y = (np.linspace(a, b, max(3, round((b - a) / pitch))) for a, b in zip(low, high, strict=True))
     grid = np.stack(np.meshgrid(x, y), -1).reshape(-1, 2)
-    return np.array([(*p, 0.0) for p in grid if inside(p, region)])
+    within = grid[inside(grid, region)]
+    return np.column_stack([within, np.zeros(len(within))])
 
 
 def walker_points(place: Place) -> np.ndarray:

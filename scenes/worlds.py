@@ -25,7 +25,6 @@ OPTIONAL = {
     "in_turn": bool,
     "cameras_at_once": int,
     "rounds": int,
-    "places": int,
     "unit_shots": int,
     "walkers": list,
     "odd_cameras": NUMBER,
@@ -61,7 +60,6 @@ class World:
         collisions: share of the people who brush against somebody at each place.
         lookalikes: share of the people who share somebody's clothes.
         cameras: those that shoot; whole: all that the world has, of which they were chosen.
-        planned_places: places that the world is meant to have; some may not stand yet.
         unit_shots: a unit is whole when it has so many.
         walkers: fewest and most at a time; None leaves it to the place.
         per_id: pictures of each person, the same number of every camera; 0 for all there are.
@@ -83,7 +81,6 @@ class World:
     collisions: float
     lookalikes: float
     whole: tuple[WorldCamera, ...]
-    planned_places: int
     unit_shots: int
     walkers: tuple[int, int] | None
     per_id: int = 0
@@ -167,7 +164,7 @@ def load_world(name: str) -> World:
     for key in ("collisions", "lookalikes"):
         if not 0 <= raw.get(key, 0) <= 1:
             raise UserError(f"{path}: {key} is {raw[key]}, wanted a share from 0 to 1")
-    for key in ("people", "cameras_at_once", "rounds", "places", "unit_shots"):
+    for key in ("people", "cameras_at_once", "rounds", "unit_shots"):
         if raw.get(key, 1) < 1:
             raise UserError(f"{path}: {key} is {raw[key]}, wanted at least 1")
     for key in ("cameras", "lights"):
@@ -177,7 +174,6 @@ def load_world(name: str) -> World:
     if walkers is not None:
         check_walkers(path, walkers)
     cameras = [camera for camid, entry in enumerate(raw["cameras"]) for camera in _cameras(path, camid, entry)]
-    places = len({camera.place for camera in cameras})
     return World(
         name=name,
         people=int(raw["people"]),
@@ -193,7 +189,6 @@ def load_world(name: str) -> World:
         collisions=float(raw.get("collisions", 0.0)),
         lookalikes=float(raw.get("lookalikes", 0.0)),
         whole=tuple(cameras),
-        planned_places=max(int(raw.get("places", 0)), places),
         unit_shots=int(raw.get("unit_shots", 120)),
         walkers=tuple(walkers) if walkers else None,
     )

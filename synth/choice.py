@@ -1,7 +1,6 @@
 """What the flags of the render command choose of a world."""
 
 import re
-import sys
 from dataclasses import dataclass, replace
 
 from opengspr import UserError
@@ -64,41 +63,22 @@ def chosen(world: World, choice: Choice) -> World:
     )
 
 
-def planned_scenes(world: World, choice: Choice) -> int:
-    """Number of places that were asked for, whether they stand yet or not."""
-    if choice.scenes is None:
-        return world.planned_places
-    if len(choice.scenes) == 1 and choice.scenes[0].isdecimal():
-        return min(int(choice.scenes[0]), world.planned_places)
-    return len(choice.scenes)
-
-
 def _places(world: World, scenes: tuple[str, ...] | None) -> list[str]:
+    there = world.itinerary
     if scenes is None:
-        count, names = world.planned_places, None
-    elif not scenes:
+        return list(there)
+    if not scenes:
         raise UserError("--scenes: got nothing, wanted a number of places, or their names")
-    elif len(scenes) == 1 and scenes[0].isdecimal():
-        count, names = int(scenes[0]), None
-    else:
-        count, names = len(scenes), scenes
-    if names is not None:
-        for name in names:
-            if name not in place_names():
-                raise UserError(f"--scenes: no place {name!r}; there are {', '.join(place_names())}")
-            if name not in world.itinerary:
-                raise UserError(
-                    f"--scenes: {world.name} has no camera in {name!r}, only in {', '.join(world.itinerary)}"
-                )
-        return list(dict.fromkeys(names))
-    if count < 1:
-        raise UserError(f"--scenes: got {count}, wanted at least 1")
-    if count > len(world.itinerary):
-        there = ", ".join(world.itinerary)
-        print(
-            f"note: {count} places asked for; {world.name} has {len(world.itinerary)} so far: {there}", file=sys.stderr
-        )
-    return list(world.itinerary[:count])
+    if len(scenes) == 1 and scenes[0].isdecimal():
+        if not 1 <= int(scenes[0]) <= len(there):
+            raise UserError(f"--scenes: got {scenes[0]}, wanted 1 to {len(there)}, the places of {world.name}")
+        return list(there[: int(scenes[0])])
+    for name in scenes:
+        if name not in place_names():
+            raise UserError(f"--scenes: no place {name!r}; there are {', '.join(place_names())}")
+        if name not in there:
+            raise UserError(f"--scenes: {world.name} has no camera in {name!r}, only in {', '.join(there)}")
+    return list(dict.fromkeys(scenes))
 
 
 def _views(world: World, place: str, views: int | None) -> list:

@@ -16,7 +16,6 @@ PROBE_PLACES, PROBE_SHOTS = 3, 12
 
 def report(
     world: World,
-    planned: int,
     ids: int,
     plan: Callable[[], Iterator[Unit]],
     looks: Callable[[], dict[int, dict]],
@@ -26,7 +25,6 @@ def report(
     """Prints the plan, and the time and the space that it would take on this machine, from a short measured probe.
 
     Args:
-        planned: number of places asked for; those that do not stand yet are counted like those that do.
         looks: draws everybody's. job: makes a unit's job of them; None where rendering is not possible here.
     """
     units = shots = 0
@@ -35,14 +33,9 @@ def report(
         units, shots = units + 1, shots + unit.shots
         if len(probes) < PROBE_PLACES:
             probes.setdefault(unit.place, unit)
-    ratio = planned / len(world.places)
-    if world.per_id:  # more places give no more pictures of each, once there are enough cameras
-        ratio = min(ratio, ids * world.per_id / shots)
-    views = len(world.cameras) // len(world.places)
     what = f"{ids} people, {world.per_id} pictures each" if world.per_id else f"{ids} people"
-    print(f"{world.name}: {planned} places x {views} viewpoints x {what}: {_shots(shots, units, ratio)}")
-    if planned > len(world.places):
-        print(f"  {len(world.places)} of the places stand so far ({', '.join(world.places)}): {_shots(shots, units)}")
+    cameras = f"{len(world.cameras)} viewpoints in {len(world.places)} places"
+    print(f"{world.name}: {what}, {cameras}: {shots:,} shots in {units:,} units")
     if job is None:
         return
     people = looks()
@@ -52,16 +45,11 @@ def report(
         seconds, size, count = seconds + one[0], size + one[1], count + one[2]
     each, bytes_each = seconds / max(count, 1), size / max(count, 1)
     print(f"  {count} shots of the first units took {each:.2f} CPU-s and {bytes_each / 1000:.0f} kB each")
-    for name, number in (("all", shots * ratio), ("what stands", shots)) if ratio > 1 else (("all", shots),):
-        hours = number * each / 3600
-        print(
-            f"  {name}: about {hours:.1f} CPU-hours, {hours / workers:.1f} hours with {workers} workers, "
-            f"{number * bytes_each / 1e9:.1f} GB"
-        )
-
-
-def _shots(shots: int, units: int, ratio: float = 1) -> str:
-    return f"{round(shots * ratio):,} shots in {'about ' if ratio > 1 else ''}{round(units * ratio):,} units"
+    hours = shots * each / 3600
+    print(
+        f"  all: about {hours:.1f} CPU-hours, {hours / workers:.1f} hours with {workers} workers, "
+        f"{shots * bytes_each / 1e9:.1f} GB"
+    )
 
 
 def _begin(unit: Unit, shots: int) -> Unit:

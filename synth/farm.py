@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from opengspr import UserError
 from opengspr.files import PART, output_folder
+from synth.machine import silence
 from synth.work import RECYCLE_MIB, RECYCLE_UNITS, TRIES, Job, do, ours_to_stop, rss_mib
 
 RAM = Path("/dev/shm")
@@ -201,7 +202,7 @@ def _work(link: Connection, core: int, log: Path, scratch: Path) -> None:
     os.environ["TMPDIR"] = str(scratch)  # for Blender's own folder, which stays behind when a worker is killed
     parent = os.getppid()
     out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    silence()
     os.dup2(out, 2)
 
     def shot_done(reason: str) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 
 from opengspr import UserError
 from opengspr.randomness import rng
-from scenes.places import FRAME, Place, camera_matrices, load_place
+from scenes.places import FRAME, Place, camera_matrices, inside, load_place
 from scenes.worlds import World, WorldCamera
 from synth.develop import Traits, odd_traits
 from synth.motion import STILL
@@ -317,7 +317,7 @@ def _walks(world: World, place: Place, visit: Visit, checks: list, seed: int) ->
     frames = np.array([frame for frame, _ in checks])
     views = [np.stack([_view(place.name, c.viewpoint) for c in cameras]) for _, cameras in checks]
     walks: list[_Walk] = []
-    taken = np.zeros((0, len(frames), 2))
+    taken, region = np.zeros((0, len(frames), 2)), np.array(place.region, float)
     for pid in visit.pids:
         random = rng(seed, world.name, place.name, "walk", pid)
         route = np.array(place.routes[random.integers(len(place.routes))], float)
@@ -335,7 +335,7 @@ def _walks(world: World, place: Place, visit: Visit, checks: list, seed: int) ->
             asides = other.aside_m + beside.uniform(*BRUSH_M, TRIES) * (-1.0) ** tries
         paths, _ = _along(route, begins[:, None], speed * frames / FPS, asides[:, None])  # (tries, checks, 2)
         near = np.linalg.norm(paths[:, None] - taken, axis=-1) < APART_M
-        faults = 9 * near.sum((1, 2)) + 3 * outside(paths, place.region).sum(1)  # the worst is to be in others
+        faults = 9 * near.sum((1, 2)) + 3 * (~inside(paths, region)).sum(1)  # the worst is to be in others
         faults = faults + sum(_unseen(paths[:, k], taken[:, k], view).sum(1) for k, view in enumerate(views))
         best = int(np.argmin(faults))
         change = rng(seed, world.name, place.name, "variation", pid, visit.number)
@@ -343,15 +343,6 @@ def _walks(world: World, place: Place, visit: Visit, checks: list, seed: int) ->
         taken = np.concatenate([taken, paths[None, best]])
         walks.append(_Walk(pid, route, float(begins[best]), float(asides[best]), speed, turn, phase, action, worn))
     return walks
-
-
-def outside(points: np.ndarray, region: tuple) -> np.ndarray:
-    """Which points (..., 2) lie outside a polygon, by the even-odd rule."""
-    x, y = points[..., 0, None], points[..., 1, None]
-    (ax, ay), (bx, by) = np.array(region).T, np.roll(np.array(region), -1, axis=0).T
-    rise = np.where(ay == by, 1.0, by - ay)
-    right = ((ay > y) != (by > y)) & (x < ax + (y - ay) / rise * (bx - ax))
-    return right.sum(-1) % 2 == 0
 
 
 def _along(

@@ -1,6 +1,5 @@
 """Look at what will be rendered: `python -m synth.preview people --ids 0:48`, `person 17`, `places`, `place beach`."""
 
-import os
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from opengspr.randomness import rng
 from scenes.places import load_place, place_names
 from scenes.sky import light
 from scenes.worlds import load_world, worlds_of
-from synth.machine import check_blender
+from synth.machine import check_blender, silence
 from synth.motion import ACTIONS, Sitting
 from synth.person.identity import identities
 from synth.person.tiers import Tiers, chosen_tiers
@@ -179,7 +178,7 @@ def _views(orders: list[Scene], settings: Views) -> list[list[np.ndarray]]:
     """Pictures of each scene from its viewpoints."""
     for order in orders:
         load_place(order.place)  # says what is wrong
-    with ProcessPoolExecutor(min(settings.workers, len(orders)), get_context("spawn"), _quiet) as pool:
+    with ProcessPoolExecutor(min(settings.workers, len(orders)), get_context("spawn"), silence) as pool:
         done = pool.map(_view, orders, repeat(settings.size))
         return [*tqdm(done, total=len(orders), desc="places", disable=None)]
 
@@ -208,14 +207,9 @@ def _tiers(settings: Sheet) -> Tiers:
 
 def _portraits(orders: list[tuple[dict, list[Sitting]]], settings: Sheet) -> list[list[np.ndarray]]:
     """Pictures of each look in its sittings."""
-    with ProcessPoolExecutor(min(settings.workers, len(orders)), get_context("spawn"), _quiet) as pool:
+    with ProcessPoolExecutor(min(settings.workers, len(orders)), get_context("spawn"), silence) as pool:
         done = pool.map(_portrait, orders, repeat(settings.size), repeat(_tiers(settings)))
         return [*tqdm(done, total=len(orders), desc="portraits", disable=None)]
-
-
-def _quiet() -> None:
-    """Drops what Blender prints."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def _portrait(order: tuple[dict, list[Sitting]], height: int, tiers: Tiers) -> list[np.ndarray]:

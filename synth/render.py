@@ -24,7 +24,7 @@ from opengspr.files import one_writer, output_folder, shared_writer
 from scenes.worlds import World, load_world, worlds_of
 from synth import cluster, estimate, farm, only
 from synth.capture import open_capture, write_capture_info, write_people
-from synth.choice import Choice, chosen, parse_shard, planned_scenes
+from synth.choice import Choice, chosen, parse_shard
 from synth.machine import DEVICES, check_blender, choose_device, instruction_set, versions
 from synth.person.identity import identities
 from synth.person.tiers import OURS, Tiers, chosen_tiers
@@ -142,10 +142,9 @@ def main(settings: Render) -> None:
         for world, out in zip(worlds, outs, strict=True)
     ]
     if settings.dry_run:
-        for task, name in zip(tasks, names, strict=True):
-            planned = planned_scenes(load_world(name), choice)
+        for task in tasks:
             job = task.job if device else None
-            estimate.report(task.world, planned, task.ids, task.plan, task.looks, job, settings.workers)
+            estimate.report(task.world, task.ids, task.plan, task.looks, job, settings.workers)
         return
     if settings.only is not None:
         for task in tasks[:1]:

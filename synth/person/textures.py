@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from scipy.ndimage import zoom
 
+from scenes.surfaces.things import word
 from synth.person.colours import hex_colour
 from synth.person.folds import VARIANTS, fold_map
 
@@ -315,24 +316,21 @@ def _print(
         c.albedo += share * (picked[..., :3] - c.albedo)
 
 
-SYLLABLES = "ka vo ri zen lum tar nox bel ori fen dra sol mi qua ven to pex lar hu zi".split()
-
-
 def _mark(random: np.random.Generator, colour: np.ndarray, other: np.ndarray) -> np.ndarray:
     """An invented mark (H, W, 4), floats 0..1."""
     picture = Image.new("RGBA", (160, 120), (0, 0, 0, 0))
     draw = ImageDraw.Draw(picture)
     one, two = (tuple(int(255 * v) for v in c) + (255,) for c in (colour, other))
     kind = random.integers(5)
-    word = "".join(SYLLABLES[k] for k in random.integers(len(SYLLABLES), size=random.integers(2, 4))).upper()
-    font = ImageFont.load_default(int(240 / max(len(word), 4)))
+    name = word(random)
+    font = ImageFont.load_default(int(240 / max(len(name), 4)))
     if kind in (0, 1):
-        draw.text((80, 60), word, one, font, anchor="mm", stroke_width=1)
+        draw.text((80, 60), name, one, font, anchor="mm", stroke_width=1)
         if kind == 1:
             draw.rectangle((10, 96, 150, 104), two)
     elif kind == 2:
         draw.ellipse((35, 15, 125, 105), outline=one, width=int(random.integers(6, 18)))
-        draw.text((80, 60), word[:1], two, ImageFont.load_default(60), anchor="mm")
+        draw.text((80, 60), name[:1], two, ImageFont.load_default(60), anchor="mm")
     elif kind == 3:
         points = (
             [
@@ -346,7 +344,7 @@ def _mark(random: np.random.Generator, colour: np.ndarray, other: np.ndarray) ->
         draw.polygon(points, one)
     else:
         draw.rounded_rectangle((15, 15, 145, 105), 12, one)
-        draw.text((80, 60), word[:5], two, ImageFont.load_default(38), anchor="mm")
+        draw.text((80, 60), name[:5], two, ImageFont.load_default(38), anchor="mm")
     return np.asarray(picture, np.float32) / 255
 
 

@@ -53,7 +53,8 @@ def rendered(asked: list, monkeypatch) -> list[list[Job]]:
         (("--preset", "mars"), "--preset: got 'mars', wanted one of demo, "),
         (("--scenes", "moon"), "--scenes: no place 'moon'; there are alley, bank"),
         (("--scenes",), "--scenes: got nothing, wanted a number of places"),
-        (("--scenes", "0"), "--scenes: got 0, wanted at least 1"),
+        (("--scenes", "0"), "--scenes: got 0, wanted 1 to 2, the places of demo-src"),
+        (("--scenes", "26"), "--scenes: got 26, wanted 1 to 2"),
         (("--ids", "0"), "--ids: got 0, wanted at least 1"),
         (("--ids", "-4"), "--ids: got -4"),
         (("--workers", "0"), "--workers: got 0, wanted at least 1"),
@@ -183,12 +184,6 @@ def test_units_set_aside_are_named_at_the_end(
     assert "1 units failed three times and are missing: plaza-00000" in line
 
 
-def test_more_places_than_there_are(tmp_path: Path, rendered: list, capsys) -> None:
-    command(Render, main, [str(a) for a in (*SMALL, "--scenes", "26", "--out", tmp_path / "x")])
-    assert "26 places asked for; demo-src has 2 so far: plaza, mall" in capsys.readouterr().err
-    assert {job.unit.place for job in rendered[0]} == {"plaza", "mall"}
-
-
 def test_without_out_captures_lie_under_the_data_root(tmp_path: Path, rendered: list, capsys) -> None:
     command(Render, main, ["--preset", "demo", "--ids", "2", "--data-root", str(tmp_path / "new" / "data")])
     folders = [tmp_path / "new" / "data" / "captures" / name for name in ("demo-syn", "demo-src", "demo-tgt")]
@@ -248,12 +243,13 @@ def test_a_dry_run_writes_nothing_and_says_how_much_there_is(tmp_path: Path, mon
     monkeypatch.setattr(render, "check_blender", none)
     command(Render, main, ["--scenes", "26", "--ids", "40", "--dry-run", "--data-root", str(tmp_path / "data")])
     said = capsys.readouterr()
-    assert f"gspr: 26 places x 12 viewpoints x 40 people: {26 * 12 * 40:,} shots" in said.out
+    assert f"gspr: 40 people, 312 viewpoints in 26 places: {26 * 12 * 40:,} shots" in said.out
     assert "note: no time can be measured here: no Blender" in said.err
     assert not [*tmp_path.iterdir()]
     command(Render, main, ["--preset", "mini-gspr", "--ids", "40", "--per-id", "20", "--dry-run"])
     assert (
-        f"mini-gspr: 13 places x 4 viewpoints x 40 people, 20 pictures each: {40 * 20} shots" in capsys.readouterr().out
+        f"mini-gspr: 40 people, 20 pictures each, 52 viewpoints in 13 places: {40 * 20} shots"
+        in capsys.readouterr().out
     )
 
 
