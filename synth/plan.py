@@ -6,7 +6,7 @@ deals its casts anew, so company tells nothing, and everyone has the time to wal
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from math import ceil
@@ -405,7 +405,7 @@ def _boxes(at: np.ndarray, views: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return box, within.all(-1)
 
 
-def plan_hash(units: Iterator[Unit] | list[Unit]) -> str:
+def plan_hash(units: Iterable[Unit]) -> str:
     """16 hex digits that change with anything in the plan."""
     digest = hashlib.blake2b(digest_size=8)
     for unit in units:

@@ -8,12 +8,12 @@ import inspect
 from collections.abc import Callable
 
 from scenes.mesh import Made
-from scenes.setpieces import buildings, ground, leisure, nature, rooms, street
+from scenes.setpieces import buildings, ground, leisure, nature, rooms, sites, sport, street, vehicles
 
 Maker = Callable[..., Made]
 SET_PIECES: dict[str, Maker] = {
     name: maker
-    for module in (ground, buildings, nature, street, rooms, leisure)
+    for module in (ground, buildings, nature, street, vehicles, rooms, leisure, sport, sites)
     for name, maker in inspect.getmembers(module, inspect.isfunction)
     if maker.__module__ == module.__name__ and "random" in inspect.signature(maker).parameters and name[0] != "_"
 }

@@ -8,7 +8,6 @@ from scenes.mesh import (
     PANE,
     Lamp,
     Made,
-    Mesh,
     Point,
     bar,
     bars,
@@ -307,58 +306,6 @@ def plinth(random: np.random.Generator, height: float = 1.1, glass: bool = False
         *made,
         tube([(height + z, r) for z, r in bust], "marble"),
         blob(random, (0, -0.02, height + 0.52), 0.14, "marble", 1.15),
-    ]
-
-
-def treadmill(random: np.random.Generator) -> Made:
-    """A running machine; its runner looks towards -y."""
-    lines: list[list[Point]] = [[(s * 0.36, -0.7, 0.1), (s * 0.36, -0.6, 1.25), (s * 0.36, 0.1, 1.0)] for s in (-1, 1)]
-    return [
-        box((0.8, 1.8, 0.18), "paint", colour=(0.1, 0.1, 0.11)),
-        flat(0.52, 1.6, 0.185, "rubber", colour=(0.3, 0.3, 0.3)),
-        bars([*lines, [(-0.36, -0.6, 1.25), (0.36, -0.6, 1.25)]], 0.03, "steel"),
-        box((0.55, 0.1, 0.3), "paint", (0, -0.62, 1.2), colour=(0.08, 0.08, 0.09)),
-        *shifted([picture(0.4, 1.25, 1.45, "screen", 0, glow=0.6)], (0, -0.56), 180),
-    ]
-
-
-def weights(random: np.random.Generator, width: float = 2.4) -> Made:
-    """A rack of dumbbells."""
-    made: Made = [bars([[(s * width / 2, 0.1, 0), (s * width / 2, 0, 1.0)] for s in (-1, 1)], 0.04, "metal")]
-    heads = []
-    for z, y in ((0.4, -0.1), (0.75, -0.02), (1.0, 0.05)):
-        made.append(box((width, 0.2, 0.03), "metal", (0, y, z)))
-        for x in np.arange(-width / 2 + 0.2, width / 2, 0.28):
-            heads += [((0.18, 0.1, 0.14), (x, y - 0.12, z + 0.03)), ((0.18, 0.1, 0.14), (x, y + 0.1, z + 0.03))]
-    return [*made, boxes([(size, at) for size, at in heads], "paint", colour=(0.07, 0.07, 0.08))]
-
-
-def rig(random: np.random.Generator) -> Made:
-    """A power rack with a loaded bar and a bench."""
-    lines: list[list[Point]] = [[(x, y, 0), (x, y, 2.3)] for x in (-0.6, 0.6) for y in (-0.5, 0.5)]
-    lines += [[(-0.6, y, 2.3), (0.6, y, 2.3)] for y in (-0.5, 0.5)] + [
-        [(x, -0.5, 2.3), (x, 0.5, 2.3)] for x in (-0.6, 0.6)
-    ]
-    plates = []
-    for s in (-1, 1):
-        disc = tube([(0, 0.22), (0.06, 0.22)], "paint", sides=18, colour=(0.1, 0.1, 0.11))
-        turned = disc.vertices[:, [2, 1, 0]] * [s, 1, 1] + [s * 0.85, -0.5, 1.2]
-        plates.append(
-            Mesh(turned, disc.faces[:, ::-s] if s > 0 else disc.faces, disc.uv, "paint", colour=(0.1, 0.1, 0.11))
-        )
-    return [
-        bars(lines, 0.035, "paint", colour=(0.7, 0.12, 0.1)),
-        bar([(-1.05, -0.5, 1.2), (1.05, -0.5, 1.2)], 0.016, "steel"),
-        join(plates),
-        boxes([((0.3, 1.2, 0.1), (0, 0.1, 0.4)), ((0.08, 0.8, 0.4), (0, 0.1, 0))], "cloth", colour=CLOTHS[4]),
-    ]
-
-
-def mirrors(random: np.random.Generator, width: float = 6.0, height: float = 2.2) -> Made:
-    """A mirrored wall on y = 0."""
-    return [
-        upright(width, 0.2, 0.2 + height, "paint", -0.02, roughness=0.02, colour=(0.86, 0.9, 0.88), mirror=True),
-        boxes([((width, 0.04, 0.05), (0, -0.02, z)) for z in (0.18, 0.2 + height)], "metal"),
     ]
 
 
