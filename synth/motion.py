@@ -141,8 +141,8 @@ THUMB = unit([0.196, -0.534, 0.823])  # about which the thumb is laid along the 
 _COURSES = {
     "walk": [
         [21, 16, 7, -4, -13, -17, -10, 9, 23, 24],
-        [4, 14, 12, 5, 4, 17, 42, 58, 38, 12],
-        [2, 0, 5, 9, 15, 12, -5, -5, 3, 4],
+        [4, 10, 8, 4, 4, 17, 42, 58, 38, 12],
+        [2, -4, 1, 8, 15, 12, -5, -1, 3, 4],
     ],
     "run": [
         [30, 20, 4, -12, -16, -4, 14, 32, 40, 37],
@@ -195,7 +195,7 @@ def joint_rotations(
     for side, sign, shift in (("l", 1.0, 0.0), ("r", -1.0, 0.5)):
         hip, knee, ankle = _leg((phase + shift) % 1.0, run)
         free = max(-sign * np.sin(t), 0.0) if rests else 0.0  # of weight
-        aside, out = INWARD - 0.05 * free, gait.turnout + 0.25 * free
+        aside, out = INWARD - (0.04 + 0.05 * free if rests else 0.0), gait.turnout + 0.25 * free
         pose[f"thigh_{side}"] = flexion(hip * amount + 0.13 * free) @ rotation(y=aside * sign - drop, z=out * sign)
         pose[f"calf_{side}"] = flexion(-knee * amount - 0.02 - 0.24 * free)
         pose[f"foot_{side}"] = rotation(y=-aside * sign) @ flexion(ankle * amount + 0.11 * free)
