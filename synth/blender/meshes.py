@@ -6,6 +6,7 @@ import numpy as np
 from synth.person.person import Person
 
 RELIEF_M = 0.012  # height of the whole range of a texture's relief
+SHINE = 0.65  # specular level of what has no roughness
 
 
 def mesh_object(
@@ -60,8 +61,8 @@ def person_object(name: str, person: Person, vertices: np.ndarray) -> bpy.types.
     material.use_nodes = True
     nodes, links = material.node_tree.nodes, material.node_tree.links
     shader = nodes["Principled BSDF"]
-    texture, colour, rough, product, bump = (
-        nodes.new(f"ShaderNode{kind}") for kind in ("TexImage", "Attribute", "Attribute", "Mix", "Bump")
+    texture, colour, rough, product, bump, shine = (
+        nodes.new(f"ShaderNode{kind}") for kind in ("TexImage", "Attribute", "Attribute", "Mix", "Bump", "Math")
     )
     texture.image = image(name, finish.atlas)
     colour.attribute_name, rough.attribute_name = "colour", "roughness"
@@ -74,7 +75,10 @@ def person_object(name: str, person: Person, vertices: np.ndarray) -> bpy.types.
     links.new(rough.outputs["Fac"], shader.inputs["Roughness"])
     links.new(texture.outputs["Alpha"], bump.inputs["Height"])
     links.new(bump.outputs["Normal"], shader.inputs["Normal"])
-    shader.inputs["Specular IOR Level"].default_value = 0.3
+    shine.operation = "MULTIPLY_ADD"  # rough cloth has no sheen but its colour's
+    shine.inputs[1].default_value, shine.inputs[2].default_value = -SHINE, SHINE
+    links.new(rough.outputs["Fac"], shine.inputs[0])
+    links.new(shine.outputs["Value"], shader.inputs["Specular IOR Level"])
     item = mesh_object(name, vertices, person.faces, finish.uv, material, smooth=True)
     tint = np.ones((len(vertices), 4), np.float32)
     tint[:, :3] = finish.colour
