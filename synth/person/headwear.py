@@ -51,7 +51,7 @@ class Hat:
 HATS = {
     "cap": Hat((0.42, -0.22), 0.010, brim_m=0.072, crown_m=0.010),
     "beanie": Hat((0.30, -0.24), 0.008, fold_m=0.034, crown_m=0.045, soft=4),
-    "bucket hat": Hat((0.30, -0.12), 0.016, brim_m=0.055, round_brim=True, crown_m=0.006),
+    "bucket hat": Hat((0.44, -0.16), 0.016, brim_m=0.042, round_brim=True, crown_m=0.022),
     "hat": Hat((0.34, -0.12), 0.014, brim_m=0.058, round_brim=True, fold_m=0.024, crown_m=0.034),
     "sun hat": Hat((0.34, -0.14), 0.016, brim_m=0.115, round_brim=True, fold_m=0.024, crown_m=0.012),
     "headscarf": Hat((0.0, 0.0), 0.012, hides="all", soft=11),
@@ -165,7 +165,7 @@ def _edge(hat: Hat, kind: str, edge: np.ndarray) -> tuple[list[np.ndarray], list
     front = -(edge[:, 1] - centre[1]) / (np.linalg.norm(edge[:, :2] - centre[:2], axis=1) + 1e-9)
     wide = np.ones(len(edge)) if hat.round_brim else np.clip((front - 0.42) / 0.4, 0, 1) ** 0.6
     ahead = level if hat.round_brim else (0.10 * level + [0, -0.95, 0])
-    drop = np.full(len(edge), -0.22 if not hat.round_brim else -0.35)
+    drop = np.full(len(edge), {"cap": -0.22, "bucket hat": -1.0}.get(kind, -0.35))
     if kind == "hat":  # turned up at the sides and behind
         drop = 0.38 - 0.5 * np.clip(front, 0, 1) ** 2
     far = (ahead + drop[:, None] * [0, 0, 1]) * (hat.brim_m * wide)[:, None]
