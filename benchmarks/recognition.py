@@ -19,6 +19,7 @@ from train.parts.evaluation import extract
 from train.parts.supervised import Supervised, SupervisedSpec
 
 NET = EncoderSpec("mobilenetv3_small_050", 192, 96, "gem")
+PLACES = ("bank", "sidewalk_street", "parking_lot", "mountain_area")  # which both presets have
 SPEC = SupervisedSpec(epochs=45, steps=80, lr=1e-2, jitter=0.03)
 
 
@@ -30,12 +31,12 @@ def rank1(ids: int, shots: int, preset: str) -> dict[str, float]:
     are look-alikes. This takes three quarters of an hour.
 
     Args:
-        ids: ordinary people; half as many look-alikes. shots: pictures of each, over all viewpoints there are. preset:
-            where they are seen.
+        ids: ordinary people; half as many look-alikes. shots: pictures of each, as many by each viewpoint of PLACES as
+            by another. preset: the world whose light, cameras and people they are.
     """
     with tempfile.TemporaryDirectory() as folder, redirect_stdout(sys.stderr):
         out = Path(folder)
-        order = render.Render(preset=preset, ids=ids, per_id=shots, out=out / "plain", quality="draft", lookalikes=0.0)
+        order = render.Render(preset, PLACES, ids, per_id=shots, out=out / "plain", quality="draft", lookalikes=0.0)
         plain = _crops(order)
         pairs = _crops(replace(order, ids=ids // 2, out=out / "pairs", seed=1, lookalikes=1.0))
         halves = [_alternate(crops.pid) for crops in (plain, pairs)]
