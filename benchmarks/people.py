@@ -46,7 +46,7 @@ class Benchmark:
     shots: int = 16
     """Pictures of each of them."""
     seen_in: str = "mini-gspr"
-    """The world whose places and cameras show them: mini-gspr in fine weather by ideal cameras, gspr in all."""
+    """The world of whose places four show them: mini-gspr in fine weather by ideal cameras, gspr in all."""
     json: bool = False
     """Print only the last line."""
 

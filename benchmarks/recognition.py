@@ -28,11 +28,11 @@ def rank1(ids: int, shots: int, preset: str) -> dict[str, float]:
 
     A small net that begins from nothing learns from half of each person's pictures, of ordinary people and of pairs of
     look-alikes, and retrieves with the other half: either kind among themselves, and as many ordinary people as there
-    are look-alikes. This takes three quarters of an hour.
+    are look-alikes.
 
     Args:
-        ids: ordinary people; half as many look-alikes. shots: pictures of each, as many by each viewpoint of PLACES as
-            by another. preset: the world whose light, cameras and people they are.
+        ids: ordinary people; half as many look-alikes. shots: pictures of each, as many at each of PLACES as at
+            another. preset: the world whose light, cameras and people they are.
     """
     with tempfile.TemporaryDirectory() as folder, redirect_stdout(sys.stderr):
         out = Path(folder)

@@ -265,11 +265,12 @@ def _pieces(plan: list[Unit], looks: dict, count: int, sights: int, quality: str
 
 def _seconds(jobs: list[Job], workers: int) -> float:
     """How long so many processes, never replaced, take for the jobs."""
-    recycle, farm.RECYCLE_UNITS = farm.RECYCLE_UNITS, len(jobs) + 1
+    recycle = farm.RECYCLE_UNITS, farm.RECYCLE_MIB
+    farm.RECYCLE_UNITS, farm.RECYCLE_MIB = len(jobs) + 1, 1 << 30  # a new process would hide that one grows
     began = time.monotonic()
     logs = jobs[0].report.parent
     failed = farm.render(jobs, sum(job.unit.shots for job in jobs), workers, logs, f"{workers} workers")
-    farm.RECYCLE_UNITS = recycle
+    farm.RECYCLE_UNITS, farm.RECYCLE_MIB = recycle
     assert not failed, failed
     return time.monotonic() - began
 
