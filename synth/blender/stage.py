@@ -20,6 +20,7 @@ STREET_LAMP = 0.25  # of its watts, so that what is beneath is not burnt out
 NIGHT_GLOW = 0.12  # of lit windows and signs, per what they reflect in full sun
 WET_ROUGHNESS, WET_DARK = 0.26, 0.72
 SOAKED = ("sand", "gravel", "grass", "dirt")  # no water stands on these
+CITY_GLOW = 20.0  # of the lit windows outside, seen from inside
 NIGHT_PANE = 0.2  # what is seen of the outside through a window at night
 FLASH = 1.0  # of lightning; the sun has pi
 
@@ -37,6 +38,7 @@ def open_scene(samples: int, denoise: bool, device: str) -> bpy.types.Scene:
     cycles = scene.cycles
     devices.use(scene, device)
     cycles.samples, cycles.use_adaptive_sampling = samples, False
+    cycles.sampling_pattern = "TABULATED_SOBOL"  # what few samples of blue noise leave, the denoiser takes for grit
     cycles.max_bounces, cycles.diffuse_bounces, cycles.glossy_bounces = 2, 2, 1
     cycles.transparent_max_bounces, cycles.transmission_bounces = 4, 0
     cycles.caustics_reflective = cycles.caustics_refractive = False
@@ -90,7 +92,7 @@ def set_up(place: Place, look: tuple, light: Light) -> None:
         data = bpy.data.lights.new("lamp", "AREA")
         data.energy, data.size, data.color = lamp.watts * share, lamp.size_m, lamp.colour
         holder = bpy.data.objects.new("lamp", data)
-        holder.location = lamp.at
+        holder.location, holder.visible_glossy = lamp.at, False  # its mirror image on wet ground is a burnt-out blot
         bpy.context.scene.collection.objects.link(holder)
 
 
@@ -108,7 +110,7 @@ def _surface(
     mesh: Mesh, key: tuple, light: Light, indoors: bool, made: dict[tuple, bpy.types.Material]
 ) -> bpy.types.Material:
     wet = mesh.ground and not indoors and light.weather.rain > 0
-    night = 0.0 if indoors else NIGHT_GLOW * light.dark
+    night = CITY_GLOW * light.dark if mesh.window else 0.0 if indoors else NIGHT_GLOW * light.dark
     daylight = min(1.0, light.irradiance / 0.3)
     glow, colour = (
         (mesh.glow * max(0.04, daylight), (max(NIGHT_PANE, daylight),) * 3) if mesh.window else (mesh.glow, mesh.colour)
@@ -117,7 +119,7 @@ def _surface(
     if whole in made:
         return made[whole]
     painted = _painted(mesh.surface, key)
-    lit = painted.shape[2] == 4 and night > 0 and not mesh.window
+    lit = painted.shape[2] == 4 and night > 0
     name = "-".join(map(str, (*key, colour, wet)))
     material = bpy.data.materials.new(name)
     material.use_nodes = True
