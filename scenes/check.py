@@ -10,10 +10,11 @@ from opengspr import UserError, command
 from opengspr.randomness import rng
 from scenes.mesh import Mesh
 from scenes.places import FOLDER, Place, Viewpoint, build_place, load_place, place_names
-from scenes.sight import NEAR_M, middle_of, region_points, sight, triangles
+from scenes.sight import NEAR_M, middle_of, region_points, sight, whatever_is_drawn
 
 KINDS, SURFACES, HIDING = 12, 8, 3  # kinds of set pieces and surfaces, and things that can hide a walker, at least
 REGION_SHARE = 0.6
+CLOSE_SHARE = 0.02  # of a frame may be hidden by what hangs or stands before the camera
 VIEWPOINTS = 12
 HIGH_M = (1.6, 6.0)
 GAP_DEG = 62  # between two neighbours of the viewpoints, at most
@@ -73,7 +74,7 @@ def faults(place: Place) -> list[str]:
         out.append(
             f"viewpoints: {gap:.0f} degrees without one, seen from the region's middle, wanted {GAP_DEG} at most"
         )
-    corners = triangles(made)
+    corners = whatever_is_drawn(place)
     for k, view in enumerate(place.viewpoints):
         seen = sight(place, view, corners)
         assert seen is not None
@@ -87,6 +88,11 @@ def faults(place: Place) -> list[str]:
             out.append(
                 f"viewpoint {k}: sees {seen.region_share:.0%} of the region, wanted {REGION_SHARE:.0%}: move it back "
                 "or shorten focal_mm"
+            )
+        elif seen.close_share > CLOSE_SHARE:
+            out.append(
+                f"viewpoint {k}: {seen.close_share:.0%} of the frame is hidden by things less than half way to the "
+                "middle: move it, or them"
             )
     return out
 
@@ -120,7 +126,7 @@ def propose(place: Place, seed: int) -> list[Viewpoint]:
     """Twelve viewpoints, 30 degrees apart as seen from the region's middle but for some jitter, hung as high as cameras
     are. Raises UserError where none is found in a direction.
     """
-    corners = triangles(build_place(place, rng(0, "check", place.name)))
+    corners = whatever_is_drawn(place)
     middle = middle_of(place)
     size = float(np.linalg.norm(np.ptp(np.array(place.region), axis=0)))
     out = []
@@ -136,7 +142,7 @@ def propose(place: Place, seed: int) -> list[Viewpoint]:
             tries.append((focal / away, Viewpoint((x, y, high), (a, b, 0.9), focal)))
         for _, view in sorted(tries, key=lambda one: -one[0]):  # people as large as may be
             seen = sight(place, view, corners, 0.7)
-            if seen is not None and not seen.enclosed and seen.near_m > 2 * NEAR_M:
+            if seen and not seen.enclosed and seen.near_m > 2 * NEAR_M and seen.close_share < CLOSE_SHARE / 2:
                 out.append(view)
                 break
         else:

@@ -4,11 +4,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from opengspr.randomness import rng
 from scenes.mesh import Made, Mesh
-from scenes.places import FRAME, Place, Viewpoint, camera_matrices, inside, project
+from scenes.places import FRAME, Place, Viewpoint, build_place, camera_matrices, inside, project
 
 BREAST_M, HEAD_M = 1.1, 1.8
 NEAR_M = 0.5  # nothing nearer to a lens
+CLOSE = 0.5  # of the way to a walker in the middle: what is closer hides much
+GROUND_M = 0.15  # kerbs and mats are ground
+DRAWS = 3  # of a place's small shapes, such as which shop has a blind
+LEAVES = ("leaves", "foliage")
 PAIRS = 4_000_000  # of rays and triangles at a time
 
 
@@ -19,18 +24,29 @@ class Sight:
     Attributes:
         region_share: of the region that is in the frame, and free at breast height. middle_free: a walker in the
             region's middle is wholly in the frame with nothing before them. enclosed: the camera is inside an object.
-        near_m: to the nearest thing in the frame.
+        near_m: to the nearest thing in the frame, inf beyond half the way to that walker. close_share: of the frame
+        that things nearer than that hide; the ground does not count.
     """
 
     region_share: float
     middle_free: bool
     enclosed: bool
     near_m: float
+    close_share: float
 
 
 def triangles(made: Made) -> np.ndarray:
     """Corners (T, 3, 3) of all meshes that cannot be seen through."""
     return np.concatenate([one.vertices[one.faces] for one in made if isinstance(one, Mesh) and one.clear < 0.5])
+
+
+def whatever_is_drawn(place: Place) -> np.ndarray:
+    """Corners (T, 3, 3) of a place in several draws of its small shapes at once; the leaves of one."""
+    first, *others = (build_place(place, rng(0, "check", place.name, k)) for k in range(DRAWS))
+    more = [one for made in others for one in made if isinstance(one, Mesh) and one.surface not in LEAVES]
+    corners = triangles([*first, *more])
+    _, once = np.unique(corners.round(3).reshape(-1, 9), axis=0, return_index=True)
+    return corners[np.sort(once)]
 
 
 def hits(start: np.ndarray, rays: np.ndarray, corners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -97,17 +113,28 @@ def sight(place: Place, view: Viewpoint, corners: np.ndarray, least: float = 0.0
     free[framed] = hits(at, (feet + [0, 0, BREAST_M] - at)[framed], corners)[0] >= 1
     if least and free.mean() < least:
         return None
-    x, y = np.meshgrid(np.linspace(0.03, 0.97, 9) * FRAME[0], np.linspace(0.03, 0.97, 6) * FRAME[1])
-    k, r, _ = camera
-    rays = np.column_stack([x.ravel(), y.ravel(), np.ones(x.size)]) @ np.linalg.inv(k).T @ r
-    around = np.concatenate([rays / np.linalg.norm(rays, axis=1, keepdims=True), _ALL_ROUND])
-    met, behind = hits(at, around, corners)
+    met, behind = hits(at, _ALL_ROUND, corners)
+    rays = _through(camera, 48, 27)
+    reach = CLOSE * np.linalg.norm(middle.mean(0) - at)
+    centre = corners.mean(1, keepdims=True)
+    radius = np.linalg.norm(corners - centre, axis=2).max(1)
+    close = corners[np.linalg.norm(centre[:, 0] - at, axis=1) - radius < reach]
+    far = hits(at, rays, close)[0] if len(close) else np.full(len(rays), np.inf)
     return Sight(
         region_share=float(free.mean()),
         middle_free=middle_free,
-        enclosed=bool(behind[len(rays) :].sum() > 0.5 * np.isfinite(met[len(rays) :]).sum() > 0),
-        near_m=float(met[: len(rays)].min()),
+        enclosed=bool(behind.sum() > 0.5 * np.isfinite(met).sum() > 0),
+        near_m=float(far.min()),
+        close_share=float(((far < reach) & (at[2] + far * rays[:, 2] > GROUND_M)).mean()),
     )
+
+
+def _through(camera: tuple[np.ndarray, np.ndarray, np.ndarray], columns: int, rows: int) -> np.ndarray:
+    """Unit rays (columns * rows, 3) through evenly spaced points of the frame."""
+    k, r, _ = camera
+    x, y = np.meshgrid(*((np.arange(n) + 0.5) / n * side for n, side in zip((columns, rows), FRAME, strict=True)))
+    rays = np.column_stack([x.ravel(), y.ravel(), np.ones(x.size)]) @ np.linalg.inv(k).T @ r
+    return rays / np.linalg.norm(rays, axis=1, keepdims=True)
 
 
 def _framed(points: np.ndarray, camera: tuple[np.ndarray, np.ndarray, np.ndarray]) -> np.ndarray:

@@ -37,7 +37,7 @@ WEATHERS = {
     "clouds": Weather(0.6, 1.3, 0.6, 0.3),
     "overcast": Weather(0.0, 1.5, 1.0, 0.9),
     "rain": Weather(0.0, 1.0, 1.0, 0.95, visibility_m=900.0, rain=0.6),
-    "foggy": Weather(0.0, 1.3, 1.0, 1.0, visibility_m=80.0),
+    "foggy": Weather(0.0, 1.3, 1.0, 1.0, visibility_m=150.0),
     "thunder": Weather(0.0, 0.4, 1.0, 1.0, visibility_m=700.0, rain=1.0, flashes=0.15),
 }
 MOON = 0.0035 * np.array([0.6, 0.75, 1.0])  # radiance of the night sky, with a town below it

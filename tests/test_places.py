@@ -7,11 +7,12 @@ import pytest
 import yaml
 
 from opengspr import UserError
+from opengspr.randomness import rng
 from scenes import check, places
 from scenes.mesh import Lamp, Mesh, bar, box, prism, tube
 from scenes.places import Viewpoint, build_place, load_place, place_names
 from scenes.setpieces import SET_PIECES
-from scenes.sight import hits, sight, triangles
+from scenes.sight import hits, middle_of, sight, triangles, whatever_is_drawn
 from scenes.sky import WEATHERS, light
 from scenes.surfaces import METRES, SURFACES
 
@@ -98,6 +99,30 @@ def test_a_viewpoint_inside_a_wall_or_before_one_is_found() -> None:
     assert [line for line in check.faults(replace(place, pieces=place.pieces[:3])) if line.startswith("pieces")]
 
 
+def test_what_stands_before_a_camera_is_found() -> None:
+    """A post across the frame, which hides little of the region; not the same post behind the middle, nor a mat."""
+    place = load_place("mall")
+    view = place.viewpoints[0]
+    middle, at = middle_of(place), np.array(view.at[:2])
+    before, beyond = (tuple((at + share * (middle - at) + [0.35, 0]).tolist()) for share in (0.3, 1.6))
+    before_it = [{"kind": "pillar", "at": before, "height": 4.0, "width": 0.2}]
+    harmless = [{"kind": "strip", "at": before, "surface": "carpet", "width": 3, "depth": 3}]
+    harmless += [{"kind": "pillar", "at": beyond, "height": 4.0, "width": 0.2}]
+    for pieces, found in ((before_it, True), (harmless, False)):
+        changed = replace(place, pieces=(*place.pieces, *pieces))
+        seen = sight(changed, view, whatever_is_drawn(changed))
+        assert seen and seen.middle_free and (seen.close_share > check.CLOSE_SHARE) == found, seen
+
+
+def test_what_a_draw_may_bring_is_looked_at() -> None:
+    """Which shops have blinds is drawn; the shapes of all draws are there once."""
+    place = load_place("walking_street")
+    one, all_ = triangles(build_place(place, rng(0, "check", place.name, 0))), whatever_is_drawn(place)
+    assert len(one) < len(all_) < 1.5 * len(one)
+    rows = {tuple(row) for row in all_.round(3).reshape(-1, 9)}
+    assert len(rows) == len(all_) and all(tuple(row) in rows for row in one.round(3).reshape(-1, 9))
+
+
 def test_viewpoints_lie_all_round() -> None:
     place = load_place("plaza")
     assert check.widest_gap_deg(place) < check.GAP_DEG
@@ -109,11 +134,12 @@ def test_viewpoints_lie_all_round() -> None:
 def test_proposed_viewpoints_pass() -> None:
     place = load_place("mall")
     views = check.propose(place, 1)
-    corners = triangles(build_place(place, np.random.default_rng(0)))
+    corners = whatever_is_drawn(place)
     assert len(views) == 12
     for view in views:
         seen = sight(place, view, corners)
         assert seen is not None and seen.middle_free and not seen.enclosed and seen.region_share >= 0.6
+        assert seen.close_share <= check.CLOSE_SHARE
     round_ = np.arctan2(*np.array([view.at[:2] for view in views]).T)
     assert np.diff(np.sort(round_)).max() < np.deg2rad(60)
 

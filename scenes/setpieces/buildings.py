@@ -100,15 +100,17 @@ def door(random: np.random.Generator, width: float = 1.0, height: float = 2.1, s
     ]
 
 
-def window(random: np.random.Generator, width: float = 1.3, height: float = 1.4, sill: float = 0.9) -> Made:
-    """A window in a frame, on a wall at y = 0."""
+def window(
+    random: np.random.Generator, width: float = 1.3, height: float = 1.4, sill: float = 0.9, inside: bool = False
+) -> Made:
+    """A window in a frame, on a wall at y = 0. Args: inside: seen from the room, with the town beyond it."""
     sizes = [((0.07, 0.08, height), (x, 0, sill)) for x in (-width / 2, 0, width / 2)]
     sizes += [((width + 0.07, 0.08, 0.07), (0, 0, sill + z)) for z in (0, 0.62 * height, height)]
-    return [
-        picture(width, sill, sill + height, "pane", -0.02, roughness=0.15),
-        boxes(sizes, "paint"),
-        box((width + 0.3, 0.2, 0.06), "stone", (0, -0.06, sill - 0.06)),
-    ]
+    if inside:
+        pane = upright(width, sill, sill + height, "glass", -0.02, glow=0.9, window=True)
+    else:
+        pane = picture(width, sill, sill + height, "pane", -0.02, roughness=0.15)
+    return [pane, boxes(sizes, "paint"), box((width + 0.3, 0.2, 0.06), "stone", (0, -0.06, sill - 0.06))]
 
 
 def house(

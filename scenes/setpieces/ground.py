@@ -157,13 +157,14 @@ def horizon(
 
 def _city(random: np.random.Generator, arc: np.ndarray, radius: float, height: float) -> Mesh:
     """Blocks of houses shoulder to shoulder, some taller ones behind."""
-    step = np.ptp(arc) / max(len(arc) - 1, 1) * radius
+    step = (arc[1] - arc[0]) * radius
     blocks = []
-    for angle in arc:
+    for angle in (arc[:-1] + arc[1:]) / 2:
         for far, tall, wide in ((1.0, (0.45, 0.8), 1.15), (1.25, (0.7, 1.7), 0.7)):
             if far > 1 and random.random() < 0.45:
                 continue
             block = box((step * wide, 8.0, height * random.uniform(*tall)), "skyline", roughness=0.9)
+            block = replace(block, uv=block.uv + random.integers(0, 24, 2) / 24)  # other windows of the surface
             turn = np.rad2deg(angle) - 90
             blocks.append(block.placed(radius * far * np.array([np.cos(angle), np.sin(angle)]), turn))
     return join(blocks)

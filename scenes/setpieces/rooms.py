@@ -350,7 +350,7 @@ def timetable(random: np.random.Generator, width: float = 3.0, height: float = 1
 def chandelier(random: np.random.Generator, height: float = 3.2, watts: float = 60.0) -> Made:
     """A shaded lamp that hangs and always shines."""
     return [
-        bar([(0, 0, height + 0.2), (0, 0, height + 1.4)], 0.008, "metal"),
+        bar([(0, 0, height + 0.2), (0, 0, height + 1.4)], 0.015, "metal"),
         tube(
             [(height, 0.26), (height + 0.24, 0.12), (height + 0.25, 0.0)], "cloth", colour=(0.85, 0.65, 0.4), glow=0.8
         ),

@@ -91,13 +91,18 @@ def hills(random: np.random.Generator, size: int = 256) -> np.ndarray:
 
 @surface(40.0)
 def skyline(random: np.random.Generator, size: int = 256) -> np.ndarray:
-    """House fronts seen from far away, in haze; their windows shine at night."""
+    """House fronts seen from far away, in haze: 24 windows to 40 m, and as many storeys; some shine at night."""
     v, u = axes(size)
-    window = ((u * 24) % 1 > 0.45) & ((v * 24) % 1 > 0.5)
-    block = np.repeat(np.repeat(random.uniform(0.42, 0.66, (4, 4)), size // 4, 0), size // 4, 1)
-    out = block[..., None] * np.array([0.98, 1.0, 1.03]) - 0.1 * window[..., None]
-    lit = np.repeat(np.repeat(random.random((24, 24)) < 0.35, size // 24 + 1, 0), size // 24 + 1, 1)[:size, :size]
-    return finish(out, window & lit)
+    row, column = (v * 24).astype(int), (u * 24).astype(int)
+    window = ((u * 24) % 1 > 0.45) & ((v * 24) % 1 > 0.45)
+    front = random.uniform(0.42, 0.66, 6)[column // 4] + 0.02 * noise(random, size, 6, 3)
+    out = front[..., None] * np.array([0.98, 1.0, 1.03])
+    pane = random.uniform(0.2, 0.4, (24, 24, 1)) * np.where(
+        random.random((24, 24, 1)) < 0.7, [1, 0.85, 0.6], [0.8, 0.9, 1]
+    )
+    out[window] = pane[row, column][window]
+    lit = np.where(random.random((24, 24)) < 0.2, random.uniform(0.3, 1, (24, 24)), 0)
+    return finish(out, lit[row, column] * window)
 
 
 @surface(3.0)

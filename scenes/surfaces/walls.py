@@ -170,18 +170,21 @@ def shops(random: np.random.Generator, size: int = 768) -> np.ndarray:
 
 @surface(4.0)
 def glass(random: np.random.Generator, size: int = 256) -> np.ndarray:
-    """A glazed front seen from inside: frames before a bright, blurred outside."""
+    """A glazed front seen from inside: frames before a bright, blurred outside, whose windows shine at night."""
     v, u = axes(size)
+    glow, lit = np.zeros((size, size)), random.random((24, 32)) < 0.3
     sky = np.array([0.78, 0.85, 0.93]) * (1.1 - 0.35 * v)[..., None]
     for k in range(14):  # houses, the nearer the darker
         left, wide, top = (k * 0.31) % 1, random.uniform(0.08, 0.16), random.uniform(0.3, 0.62) + 0.012 * k
         house = ((u - left) % 1 < wide) & (v > top)
-        panes = house & ((u * 56) % 1 < 0.55) & ((v * 40) % 1 < 0.6) & (v > top + 0.03)
+        panes = house & ((u * 32) % 1 < 0.55) & ((v * 24) % 1 < 0.6) & (v > top + 0.03)
         sky[house] = random.uniform(0.5, 0.62) + random.normal(0, 0.012, 3) - 0.012 * k
         sky[panes] *= 0.85
+        glow[house] = (panes & lit[(v * 24).astype(int), (u * 32).astype(int)])[house]
     sky[v > 0.86] = [0.4, 0.41, 0.38]
-    sky[((u * 4) % 1 < 0.05) | ((v * 2) % 1 < 0.03)] = 0.25
-    return finish(sky)
+    frame = ((u * 4) % 1 < 0.05) | ((v * 2) % 1 < 0.03)
+    sky[frame], glow[frame | (v > 0.86)] = 0.25, 0
+    return finish(sky, glow)
 
 
 @surface(1.0)
