@@ -108,10 +108,7 @@ def _measured(name: str, number: int, seed: int, out: Path | None) -> dict[str, 
     from synth.blender import shoot
 
     place = load_place(name)
-    result: dict[str, Any] = {"viewpoints": len(place.viewpoints), "faults": len(faults(place))}
-    corners = triangles(build_place(place, rng(0, "check", name)))
-    seen = [sight(place, view, corners) for view in place.viewpoints]
-    result["roi_in_view_min"] = min(one.region_share for one in seen if one is not None)
+    result: dict[str, Any] = {"viewpoints": len(place.viewpoints)}
     random = rng(seed, "benchmark", "places", name)
     days = [([*WEATHERS][(2 * number + k) % len(WEATHERS)], float(random.uniform(*DAY))) for k in (0, 1)]
     lights = [*days, (str(random.choice([*WEATHERS])), float(random.uniform(*NIGHT)) % 24)]
@@ -139,6 +136,10 @@ def _measured(name: str, number: int, seed: int, out: Path | None) -> dict[str, 
     result |= {"night_min": float(result["night"].min())}
     result["clipped_share_max"] = float((pictures.max(3) >= BURNT).mean((1, 2)).max())
     result["frames"] = np.stack([features(picture) for picture in pictures])
+    result["faults"] = len(faults(place))  # last, as it takes memory that a scene does not
+    corners = triangles(build_place(place, rng(0, "check", name)))
+    seen = [sight(place, view, corners) for view in place.viewpoints]
+    result["roi_in_view_min"] = min(one.region_share for one in seen if one is not None)
     return result
 
 

@@ -93,10 +93,12 @@ def sand(random: np.random.Generator, size: int = 512) -> np.ndarray:
     return finish(tint(random, (0.76, 0.67, 0.5), (0.8, 0.73, 0.6)) * value[..., None])
 
 
-@surface(3.0)
+@surface(1.6)
 def gravel(random: np.random.Generator, size: int = 512) -> np.ndarray:
     _, edge = cells(random, size, 64)
-    value = 0.78 + 0.5 * np.clip(edge, 0, 0.5) + 0.12 * noise(random, size, 24, 2)
+    value = (
+        0.93 + 0.16 * np.clip(edge, 0, 0.5) + 0.05 * noise(random, size, 24, 2)
+    )  # more would look like straw from afar
     return finish(tint(random, (0.56, 0.53, 0.48), (0.62, 0.54, 0.42)) * (value * worn(random, size))[..., None])
 
 
