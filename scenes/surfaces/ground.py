@@ -96,9 +96,8 @@ def sand(random: np.random.Generator, size: int = 512) -> np.ndarray:
 @surface(1.6)
 def gravel(random: np.random.Generator, size: int = 512) -> np.ndarray:
     _, edge = cells(random, size, 64)
-    value = (
-        0.93 + 0.16 * np.clip(edge, 0, 0.5) + 0.05 * noise(random, size, 24, 2)
-    )  # more would look like straw from afar
+    # with more contrast, pictures of few samples make straw of it from afar
+    value = 0.93 + 0.16 * np.clip(edge, 0, 0.5) + 0.05 * noise(random, size, 24, 2)
     return finish(tint(random, (0.56, 0.53, 0.48), (0.62, 0.54, 0.42)) * (value * worn(random, size))[..., None])
 
 
