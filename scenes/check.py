@@ -81,7 +81,7 @@ def faults(place: Place) -> list[str]:
         if not HIGH_M[0] <= view.at[2] <= HIGH_M[1]:
             out.append(f"viewpoint {k}: {view.at[2]} m high, wanted {HIGH_M[0]} to {HIGH_M[1]}")
         if seen.enclosed or seen.near_m < NEAR_M:
-            out.append(f"viewpoint {k}: inside an object or {seen.near_m:.2f} m before one: move it away")
+            out.append(f"viewpoint {k}: inside an object, or less than {NEAR_M} m before one: move it away")
         elif not seen.middle_free:
             out.append(f"viewpoint {k}: a walker in the middle is hidden or cut off: move it, or what is in the way")
         elif seen.region_share < REGION_SHARE:
