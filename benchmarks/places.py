@@ -28,13 +28,13 @@ from tyro.conf import Positional
 from opengspr import command
 from opengspr.files import output_folder
 from opengspr.randomness import rng
+from opengspr.work import silence
 from scenes.check import faults
 from scenes.places import build_place, load_place, place_names
 from scenes.sight import sight, triangles
 from scenes.sky import WEATHERS
 from scenes.worlds import load_world
 from synth.develop import Traits
-from synth.machine import silence
 from synth.person.identity import identities
 from synth.plan import QUALITIES, Camera, Unit, units
 

@@ -25,12 +25,11 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from labeler import label
-from opengspr import command
+from opengspr import command, farm
 from opengspr.files import output_folder
 from opengspr.randomness import rng
 from scenes.places import FRAME, camera_matrices, load_place, project
 from scenes.worlds import World, load_world
-from synth import farm
 from synth.capture import Shot, open_capture, write_capture_info, write_people
 from synth.person.identity import identities
 from synth.plan import QUALITIES, Quality, Unit, units
@@ -38,7 +37,7 @@ from synth.render import person_row
 from synth.work import Job
 
 HEIGHT_PX = QUALITIES["good"].height_px
-PLAIN = {"16": Quality(16, HEIGHT_PX), "1": Quality(1, HEIGHT_PX), "bare": Quality(1, HEIGHT_PX, denoise=False)}
+PLAIN = {16: Quality(16, HEIGHT_PX), 1: Quality(1, HEIGHT_PX)}
 SIZE = (128, 256)  # width and height at which pictures are compared
 
 
@@ -120,13 +119,13 @@ def _world(places: int) -> World:
 def _render(world: World, plan: list[Unit], looks: dict, some: dict[str, Unit], out: Path) -> tuple[float, float]:
     """CPU seconds of all the processes for the plan, and of rendering alone for one of its shots at 16 samples.
 
-    The latter is what 16 samples cost more than one, times 16/15, and denoising: without what a picture costs anyway.
+    The latter is what 16 samples cost more than one, times 16/15: without what a picture costs anyway, nor denoising.
     """
     write_people(out / "one", [person_row(look) for look in looks.values()])
     shots = sum(unit.shots for unit in plan)
     info = {"world": world.name, "seed": 0, "split": world.split, "units": len(plan), "shots": shots}
     write_capture_info(out / "one", info)
-    kinds = {"one": (plan, QUALITIES["good"]), **{k: ([*some.values()], quality) for k, quality in PLAIN.items()}}
+    kinds = {"one": (plan, QUALITIES["good"]), **{f"{k}": ([*some.values()], quality) for k, quality in PLAIN.items()}}
     jobs = [
         Job(unit, looks, quality, out / kind / "units" / f"{unit.name}.tar")
         for kind, (units_, quality) in kinds.items()
@@ -134,13 +133,14 @@ def _render(world: World, plan: list[Unit], looks: dict, some: dict[str, Unit], 
     ]
     jobs.sort(key=lambda job: job.unit.name)  # one after the other, while the machine is as it is
     began = _children_s()
-    failed = farm.render(jobs, sum(job.unit.shots for job in jobs), 1, out / "one" / "logs", "the plan")
+    failed = farm.run(jobs, sum(job.unit.shots for job in jobs), 1, out / "one" / "logs", "the plan")
     assert not failed, failed
     spent = _children_s() - began
     costs = {
-        kind: sum(json.loads(p.read_text())["cpu_s"] for p in (out / kind / "logs").glob("*.json")) for kind in PLAIN
+        kind: sum(json.loads(p.read_text())["cpu_s"] for p in (out / f"{kind}" / "logs").glob("*.json"))
+        for kind in PLAIN
     }
-    plain = (costs["16"] - costs["1"]) * 16 / 15 + costs["1"] - costs["bare"]
+    plain = (costs[16] - costs[1]) * 16 / 15
     return spent - sum(costs.values()), plain / sum(unit.shots for unit in some.values())
 
 
@@ -269,7 +269,7 @@ def _seconds(jobs: list[Job], workers: int) -> float:
     farm.RECYCLE_UNITS, farm.RECYCLE_MIB = len(jobs) + 1, 1 << 30  # a new process would hide that one grows
     began = time.monotonic()
     logs = jobs[0].report.parent
-    failed = farm.render(jobs, sum(job.unit.shots for job in jobs), workers, logs, f"{workers} workers")
+    failed = farm.run(jobs, sum(job.unit.shots for job in jobs), workers, logs, f"{workers} workers")
     farm.RECYCLE_UNITS, farm.RECYCLE_MIB = recycle
     assert not failed, failed
     return time.monotonic() - began

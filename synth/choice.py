@@ -1,6 +1,5 @@
 """What the flags of the render command choose of a world."""
 
-import re
 from dataclasses import dataclass, replace
 
 from opengspr import UserError
@@ -89,11 +88,3 @@ def _views(world: World, place: str, views: int | None) -> list:
     if views > len(cameras):
         raise UserError(f"--views: got {views}, {world.name} has {len(cameras)} cameras in {place}")
     return [cameras[k * len(cameras) // views] for k in range(views)]
-
-
-def parse_shard(text: str) -> tuple[int, int]:
-    """'I/N' as (I, N), 0 <= I < N."""
-    match = re.fullmatch(r"(\d+)/(\d+)", text)
-    if not match or int(match[1]) >= int(match[2]):
-        raise UserError(f"--shard: got {text!r}, wanted I/N with I from 0 to N - 1, such as 0/8")
-    return int(match[1]), int(match[2])

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from opengspr import farm
 from scenes.worlds import World
-from synth import farm
 from synth.plan import Unit
 from synth.work import Job
 
@@ -69,6 +69,6 @@ def _cost(job: Job) -> tuple[float, int, int]:
         path = Path(folder) / "units" / job.path.name
         here = replace(job, path=path)
         warm = replace(here, unit=_begin(job.unit, 1), path=path.with_name("warm.tar"))
-        farm.render([warm, here], job.unit.shots + warm.unit.shots, 1, Path(folder) / "logs", "probe")
+        farm.run([warm, here], job.unit.shots + warm.unit.shots, 1, Path(folder) / "logs", "probe")
         figures = json.loads(here.report.read_text())
         return figures["cpu_s"], path.stat().st_size, figures["shots"] + sum(figures["dropped"].values())

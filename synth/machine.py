@@ -2,7 +2,6 @@
 
 import ctypes
 import importlib.util
-import os
 import platform
 import re
 import subprocess
@@ -92,11 +91,6 @@ def instruction_set() -> str:
     """The widest vector instructions: pictures are the same to the bit only where these are."""
     flags = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
     return platform.machine() + next((f" {name}" for name in ("avx512f", "avx2", "sse4_2") if f" {name}" in flags), "")
-
-
-def silence() -> None:
-    """Drops what this process writes to its standard output from here on: Blender's progress."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def trim() -> None:

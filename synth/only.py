@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from opengspr import UserError
+from opengspr import UserError, farm
 from opengspr.files import output_folder, write_whole
-from synth import farm
 from synth.capture import KEY, Shot, open_capture, read_unit
 from synth.plan import Unit
 from synth.work import Job
@@ -46,7 +45,7 @@ def render_again(name: str, job: Job, key: str, out: Path) -> str:
     """
     with tempfile.TemporaryDirectory() as folder:
         here = replace(job, path=Path(folder) / "units" / f"{name}.tar")
-        failed = farm.render([here], 1, 1, Path(folder) / "logs", "again")
+        failed = farm.run([here], 1, 1, Path(folder) / "logs", "again")
         if failed:
             raise UserError(f"--only: {key}: {failed[name]}")
         shots = [*read_unit(here.path)]

@@ -56,7 +56,7 @@ class Quality:
     denoise: bool = True
 
 
-QUALITIES = {"draft": Quality(3, 160), "good": Quality(3, 230), "best": Quality(8, 948)}
+QUALITIES = {"draft": Quality(3, 160), "good": Quality(2, 270), "best": Quality(8, 948)}
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,11 @@ from tyro.conf import Positional, subcommand
 from opengspr import UserError, command
 from opengspr.files import output_folder, write_whole
 from opengspr.randomness import rng
+from opengspr.work import silence
 from scenes.places import load_place, place_names
 from scenes.sky import light
 from scenes.worlds import load_world, worlds_of
-from synth.machine import check_blender, silence
+from synth.machine import check_blender
 from synth.motion import ACTIONS, Sitting
 from synth.person.identity import identities
 from synth.person.tiers import Tiers, chosen_tiers

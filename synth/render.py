@@ -9,10 +9,9 @@ several with a --shard each, on one machine or many.
 """
 
 import json
-import os
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Annotated
 
@@ -20,11 +19,12 @@ import tyro
 
 from opengspr import UserError, command
 from opengspr.command import data_root
-from opengspr.files import one_writer, output_folder, shared_writer
+from opengspr.files import output_folder
+from opengspr.sharing import Sharing
 from scenes.worlds import World, load_world, worlds_of
-from synth import cluster, estimate, farm, only
+from synth import estimate, only
 from synth.capture import open_capture, write_capture_info, write_people
-from synth.choice import Choice, chosen, parse_shard
+from synth.choice import Choice, chosen
 from synth.machine import DEVICES, check_blender, choose_device, instruction_set, versions
 from synth.person.identity import identities
 from synth.person.tiers import OURS, Tiers, chosen_tiers
@@ -58,14 +58,9 @@ class Render:
     """Folder of the capture; by default captures/WORLD under the data root."""
     data_root: Path | None = None
     """Where data lies; by default $OPENGSPR_DATA, else ./data."""
-    workers: int = len(os.sched_getaffinity(0))
-    """Render processes, each on a core of its own."""
+    sharing: Annotated[Sharing, tyro.conf.arg(name="")] = field(default_factory=Sharing)
     device: str = "auto"
     """auto, cpu, cuda or optix."""
-    shard: str | None = None
-    """I/N: only this share of the units, for job arrays; all N may write into one folder at once."""
-    cluster: str | None = None
-    """Render on a Ray cluster: its address, or auto."""
     lookalikes: float | None = None
     """Share of people who have a look-alike: another in the same clothes; by default the preset's."""
     variations: int = 1
@@ -119,15 +114,13 @@ def main(settings: Render) -> None:
             f"--out: --preset {settings.preset} makes {len(names)} captures; "
             "render them one by one to name their folders"
         )
-    for flag, number in (("--workers", settings.workers), ("--ids", settings.ids)):
-        if number is not None and number < 1:
-            raise UserError(f"{flag}: got {number}, wanted at least 1")
+    if settings.ids is not None and settings.ids < 1:
+        raise UserError(f"--ids: got {settings.ids}, wanted at least 1")
+    settings.sharing.check()
     if settings.device not in DEVICES:
         raise UserError(f"--device: got {settings.device!r}, wanted one of {', '.join(DEVICES)}")
-    if settings.shard is not None:
-        parse_shard(settings.shard)
     tiers = chosen_tiers(settings.assets, settings.body, settings.body_dir)
-    choice = Choice(**{field.name: getattr(settings, field.name) for field in fields(Choice)})
+    choice = Choice(**{one.name: getattr(settings, one.name) for one in fields(Choice)})
     worlds = [chosen(load_world(name), choice) for name in names]
     captures = data_root(settings.data_root) / "captures"
     outs = [settings.out or captures / world.name for world in worlds]
@@ -144,7 +137,7 @@ def main(settings: Render) -> None:
     if settings.dry_run:
         for task in tasks:
             job = task.job if device else None
-            estimate.report(task.world, task.ids, task.plan, task.looks, job, settings.workers)
+            estimate.report(task.world, task.ids, task.plan, task.looks, job, settings.sharing.workers)
         return
     if settings.only is not None:
         for task in tasks[:1]:
@@ -173,15 +166,12 @@ def _device(settings: Render) -> str | None:
 
 def _render_world(task: Task, settings: Render) -> dict[str, str]:
     """Renders what is missing of one capture; returns the units that failed."""
-    share, shares = parse_shard(settings.shard or "0/1")
-    lock = shared_writer(task.out, f"{share}of{shares}") if settings.shard else one_writer(task.out)
-    with lock:
+    with settings.sharing.writer(task.out):
         looks = _begin(task)
         there = {path.name for path in (task.out / "units").glob("[!.]*.tar")}
 
         def missing() -> Iterator[Unit]:
-            mine = (unit for number, unit in enumerate(task.plan()) if number % shares == share)
-            return (unit for unit in mine if f"{unit.name}.tar" not in there)
+            return (unit for unit in settings.sharing.mine(task.plan()) if f"{unit.name}.tar" not in there)
 
         shots = sum(unit.shots for unit in missing())
         if there:
@@ -189,9 +179,7 @@ def _render_world(task: Task, settings: Render) -> dict[str, str]:
         if not shots:
             return {}
         jobs, logs = (task.job(unit, looks) for unit in missing()), task.out / "logs"
-        if settings.cluster is not None:
-            return cluster.render(jobs, shots, settings.cluster, logs, task.world.name)
-        return farm.render(jobs, shots, settings.workers, logs, task.world.name)
+        return settings.sharing.run(jobs, shots, logs, task.world.name)
 
 
 def _begin(task: Task) -> dict[int, dict]:

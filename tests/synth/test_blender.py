@@ -25,13 +25,13 @@ import yaml
 from PIL import Image
 from scipy.ndimage import binary_dilation, binary_erosion
 
+from opengspr import farm
 from opengspr.randomness import rng
 from scenes.places import project
 from scenes.sky import WEATHERS
 from scenes.worlds import load_world
 from synth.capture import Capture, Shot, open_capture, read_frames, read_unit
 from synth.develop import Traits
-from synth.farm import render
 from synth.geometry import box_of, silhouette
 from synth.person.identity import identities
 from synth.plan import QUALITIES, Instant, units
@@ -56,10 +56,10 @@ WORLD = {
 LAUNCH = """
 import sys
 from pathlib import Path
-import scenes.worlds, synth.farm
+import scenes.worlds, opengspr.farm
 from opengspr import command
 from synth.render import Render, main
-scenes.worlds.FOLDER, synth.farm.RAM = Path(sys.argv[1]), Path(sys.argv[2])
+scenes.worlds.FOLDER, opengspr.farm.RAM = Path(sys.argv[1]), Path(sys.argv[2])
 {change}
 command(Render, main, ["--preset", "small", "--seed", "2", *sys.argv[3:]])
 """
@@ -227,8 +227,8 @@ def test_a_process_that_grows_is_replaced_and_nothing_changes(
     launcher: Launcher, capture: Capture, tmp_path: Path
 ) -> None:
     out = tmp_path / "recycled"
-    change = "synth.farm.RECYCLE_MIB = 1; began = synth.farm.Worker.__init__\n" + (
-        "def note(*args): began(*args); print('a new process')\nsynth.farm.Worker.__init__ = note"
+    change = "opengspr.farm.RECYCLE_MIB = 1; began = opengspr.farm.Worker.__init__\n" + (
+        "def note(*args): began(*args); print('a new process')\nopengspr.farm.Worker.__init__ = note"
     )
     assert launcher.finish(out, 1, change=change).count("a new process") == 4
     assert same(out, capture)
@@ -325,7 +325,7 @@ def test_a_cast_leaves_nothing_to_the_next(tmp_path: Path) -> None:
         Job(replace(unit, instants=part, empty=()), looks, QUALITIES["draft"], tmp_path / str(k) / "units" / "u.tar")
         for k, part in enumerate(parts)
     ]
-    assert not render(jobs, 1, 1, tmp_path / "logs", "t")
+    assert not farm.run(jobs, 1, 1, tmp_path / "logs", "t")
     together, *alone = ([*read_unit(job.path)] for job in jobs)
     pairs = [*zip(together, (shot for shots in alone for shot in shots), strict=True)]
     assert len(pairs) >= 9 and [one.key for one, other in pairs if one != other] == []
@@ -339,7 +339,7 @@ def test_a_unit_that_always_fails_is_set_aside(tmp_path: Path, capture: Capture,
         Job(replace(unit, name=name), people, QUALITIES["draft"], tmp_path / "units" / f"{name}.tar")
         for name, people in (("bad", odd), ("good", {0: looks[0]}))
     ]
-    failed = render(jobs, 2, 1, tmp_path / "logs", "t")
+    failed = farm.run(jobs, 2, 1, tmp_path / "logs", "t")
     assert [*failed] == ["bad"] and failed["bad"].startswith("ValueError: top: got 'cape', wanted one of")
     assert [path.name for path in (tmp_path / "units").iterdir()] == ["good.tar"]
     assert (tmp_path / "logs" / "worker-0.log").read_text().count("Traceback") == 3
@@ -365,7 +365,7 @@ def test_lightning_small_frames_and_long_exposures_show_and_are_in_the_truth(tmp
         )
         path = tmp_path / str(shutter_s) / "units" / "u.tar"
         jobs.append(Job(replace(unit, instants=instants), looks, QUALITIES["draft"], path))
-    assert not render(jobs, 1, 1, tmp_path / "logs", "t")
+    assert not farm.run(jobs, 1, 1, tmp_path / "logs", "t")
 
     bright, dull = read_frames(jobs[0].path.parent.parent / "frames" / "u.tar")
     assert (bright.truth["lightning"], dull.truth["lightning"]) == (True, False)

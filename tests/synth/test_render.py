@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from opengspr import UserError, command
+from opengspr import UserError, command, farm
 from opengspr.files import one_writer
 from scenes.worlds import load_world
-from synth import farm, machine, only, render
+from synth import machine, only, render
 from synth.capture import open_capture
 from synth.machine import choose_device
 from synth.plan import units
@@ -36,7 +36,7 @@ def asked(monkeypatch) -> list[list[Job]]:
         calls.append([*jobs])
         return {}
 
-    monkeypatch.setattr(farm, "render", record)
+    monkeypatch.setattr(farm, "run", record)
     return calls
 
 
@@ -179,7 +179,7 @@ def test_a_second_writer_is_refused(tmp_path: Path, refused: Callable[..., str],
 def test_units_set_aside_are_named_at_the_end(
     tmp_path: Path, refused: Callable[..., str], rendered: list, monkeypatch
 ) -> None:
-    monkeypatch.setattr(farm, "render", lambda *_: {"plaza-00000": "it hung"})
+    monkeypatch.setattr(farm, "run", lambda *_: {"plaza-00000": "it hung"})
     line = refused(*SMALL, "--out", tmp_path / "x")
     assert "1 units failed three times and are missing: plaza-00000" in line
 
@@ -264,7 +264,7 @@ def test_a_dry_run_measures(tmp_path: Path, rendered: list, monkeypatch, capsys)
             job.path.write_bytes(bytes(20_000 * job.unit.shots))
         return {}
 
-    monkeypatch.setattr(farm, "render", measured)
+    monkeypatch.setattr(farm, "run", measured)
     command(Render, main, ["--preset", "demo-tgt", "--dry-run", "--workers", "2", "--data-root", str(tmp_path)])
     said = capsys.readouterr().out
     assert "took 0.50 CPU-s and 20 kB each" in said

@@ -1,6 +1,6 @@
-"""Local render workers: one process per core, recycled before it grows, replaced when it dies or hangs.
+"""Local workers: one process per core, recycled before it grows, replaced when it dies or hangs.
 
-A unit is written by rename when it is whole, so nothing here has to be undone: what is missing is rendered again.
+A unit is written by rename when it is whole, so nothing here has to be undone: what is missing is done again.
 """
 
 import fcntl
@@ -19,17 +19,16 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from opengspr import UserError
+from opengspr.command import UserError
 from opengspr.files import PART, output_folder
-from synth.machine import silence
-from synth.work import RECYCLE_MIB, RECYCLE_UNITS, TRIES, Job, do, ours_to_stop, rss_mib
+from opengspr.work import RECYCLE_MIB, RECYCLE_UNITS, TRIES, Job, do, rss_mib, silence
 
 RAM = Path("/dev/shm")
 SCRATCH = "opengspr-"  # begins the name of a run's folder there
 
 
 class Worker:
-    """A render process pinned to a core, and what it is doing."""
+    """A process pinned to a core, and what it is doing."""
 
     def __init__(self, number: int, log: Path, scratch: Path):
         context = mp.get_context("spawn")
@@ -87,7 +86,7 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 class Progress:
-    """What a run shows while it renders, and the units that went wrong."""
+    """What a run shows while it works, and the units that went wrong."""
 
     def __init__(self, title: str, shots: int):
         self.bar = tqdm(total=shots, desc=title, unit="shot", disable=not sys.stderr.isatty(), smoothing=0.05)
@@ -104,7 +103,7 @@ class Progress:
 
     def went_wrong(self, job: Job, reason: str, shots: int = 0) -> bool:
         """Whether a unit is to be tried again. `shots` of it had been counted."""
-        name = job.unit.name
+        name = job.name
         self.tries[name] += 1
         self.bar.update(-shots)
         left = TRIES - self.tries[name]
@@ -114,8 +113,8 @@ class Progress:
         return left > 0
 
 
-def render(jobs: Iterable[Job], shots: int, workers: int, logs: Path, title: str) -> dict[str, str]:
-    """Renders jobs on local processes.
+def run(jobs: Iterable[Job], shots: int, workers: int, logs: Path, title: str) -> dict[str, str]:
+    """Does jobs on local processes.
 
     Args:
         jobs: taken one by one as workers become free. shots: of all of them. workers: number of processes.
@@ -132,7 +131,7 @@ def render(jobs: Iterable[Job], shots: int, workers: int, logs: Path, title: str
     running: list[Worker] = []
     with scratch_folder() as scratch:
         try:
-            _render(iter(jobs), workers, logs, scratch, progress, running)
+            _run(iter(jobs), workers, logs, scratch, progress, running)
         finally:
             progress.bar.close()
             for worker in running:
@@ -140,7 +139,7 @@ def render(jobs: Iterable[Job], shots: int, workers: int, logs: Path, title: str
     return progress.failed
 
 
-def _render(
+def _run(
     jobs: Iterator[Job], workers: int, logs: Path, scratch: Path, progress: Progress, running: list[Worker]
 ) -> None:
     again: deque[Job] = deque()
@@ -196,7 +195,7 @@ def _listen(worker: Worker, progress: Progress) -> str | None:
 
 
 def _work(link: Connection, core: int, log: Path, scratch: Path) -> None:
-    """A worker process: renders jobs until the link closes. Errors go to the log; Blender's progress is dropped."""
+    """A worker process: does jobs until the link closes. Errors go to the log; Blender's progress is dropped."""
     os.sched_setaffinity(0, {core})
     scratch.mkdir(exist_ok=True)
     os.environ["TMPDIR"] = str(scratch)  # for Blender's own folder, which stays behind when a worker is killed
@@ -220,4 +219,4 @@ def _work(link: Connection, core: int, log: Path, scratch: Path) -> None:
             link.send(("done", ""))
         except Exception as error:
             traceback.print_exc()
-            link.send(("stop", str(error)) if ours_to_stop(error) else ("failed", f"{type(error).__name__}: {error}"))
+            link.send(("stop", str(error)) if job.stops_all(error) else ("failed", f"{type(error).__name__}: {error}"))

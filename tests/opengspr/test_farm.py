@@ -1,40 +1,50 @@
-"""The workers, with a stand-in for rendering: what dies, hangs or fails is tried again, then set aside."""
+"""The workers, with a stand-in for the work: what dies, hangs or fails is tried again, then set aside."""
 
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
 
-from opengspr import UserError
-from synth import farm, work
-from synth.farm import render, scratch_folder
-from synth.plan import QUALITIES, Camera, Instant, Sight, Traits, Unit, Walker
-from synth.work import Job
+from opengspr import UserError, farm
+from opengspr.farm import run, scratch_folder
+from opengspr.work import Job
 
 ROOT = Path(__file__).parent.parent.parent
 
 
-def job(folder: Path, name: str, **how: object) -> Job:
-    """A unit of two shots; `how` tells the stand-in what to do, in place of looks."""
-    walkers = (Walker(0, (0.0, 0.0), 0.0, 0.0, "walk", 0), Walker(1, (2.0, 0.0), 0.0, 0.0, "walk", 0))
-    instant = Instant(0, 0, walkers, (Sight(Camera(0, 0, Traits()), (0, 1), False),))
-    unit = Unit(name, 0, "test", "plaza", "clear", 12.0, (instant,), ())
-    return Job(unit, {0: dict(how)}, QUALITIES["draft"], folder / f"{name}.tar")
+@dataclass(frozen=True)
+class Stub(Job):
+    """A unit of two shots; `how` tells the stand-in what to do."""
+
+    path: Path
+    how: dict
+    device: str = "cpu"
+    shots: int = 2
+    seconds: float = 60.0
+
+    def make(self, scratch: Path, note: Callable[[str], None]) -> int:
+        raise NotImplementedError
+
+
+def job(folder: Path, name: str, seconds: float = 60.0, **how: object) -> Stub:
+    return Stub(folder / f"{name}.tar", how, seconds=seconds)
 
 
 def stand_in(link: Connection, core: int, log: Path, scratch: Path) -> None:
     """In place of `farm._work`: does to each unit what it asks for, and writes down in what process."""
     while True:
         try:
-            given: Job = link.recv()
+            given: Stub = link.recv()
         except EOFError:
             return
-        how, marks = given.looks[0], given.path.with_suffix(".tries")
+        how, marks = given.how, given.path.with_suffix(".tries")
         with open(marks, "a") as file:
             print(os.getpid(), file=file)
         link.send(("shot", ""))
@@ -45,7 +55,7 @@ def stand_in(link: Connection, core: int, log: Path, scratch: Path) -> None:
                 time.sleep(60)
             link.send((how["ends"], how.get("text", "")))
             continue
-        given.path.write_text(given.unit.name)
+        given.path.write_text(given.name)
         link.send(("done", ""))
 
 
@@ -60,15 +70,15 @@ def tries(path: Path) -> list[str]:
 
 def test_every_unit_once_whoever_takes_it(tmp_path: Path, quick: None) -> None:
     jobs = [job(tmp_path, f"u{k}") for k in range(5)]
-    assert render(jobs, 2, 2, tmp_path / "logs", "t") == {}
+    assert run(jobs, 2, 2, tmp_path / "logs", "t") == {}
     assert [len(tries(one.path)) for one in jobs] == [1] * 5
-    assert all(one.path.read_text() == one.unit.name for one in jobs)
+    assert all(one.path.read_text() == one.name for one in jobs)
 
 
 def test_a_worker_is_replaced_before_it_grows(tmp_path: Path, quick: None, monkeypatch) -> None:
     monkeypatch.setattr(farm, "RECYCLE_UNITS", 2)
     jobs = [job(tmp_path, f"u{k}") for k in range(4)]
-    render(jobs, 2, 1, tmp_path / "logs", "t")
+    run(jobs, 2, 1, tmp_path / "logs", "t")
     pids = [tries(one.path)[0] for one in jobs]
     assert pids[0] == pids[1] != pids[2] == pids[3]
 
@@ -76,7 +86,7 @@ def test_a_worker_is_replaced_before_it_grows(tmp_path: Path, quick: None, monke
 def test_what_goes_wrong_is_tried_again_then_set_aside(tmp_path: Path, quick: None, capsys) -> None:
     always, fine = job(tmp_path, "always", ends="killed", times=9), job(tmp_path, "fine")
     once = job(tmp_path, "once", ends="failed", times=1, text="ValueError: no")
-    failed = render([always, once, fine], 2, 1, tmp_path / "logs", "t")
+    failed = run([always, once, fine], 2, 1, tmp_path / "logs", "t")
     assert failed == {"always": "its process ended with status -9"}
     assert len(tries(always.path)) == farm.TRIES and not always.path.exists()
     assert len(tries(once.path)) == 2 and once.path.exists() and fine.path.exists()
@@ -86,25 +96,23 @@ def test_what_goes_wrong_is_tried_again_then_set_aside(tmp_path: Path, quick: No
 
 
 def test_what_hangs_is_ended(tmp_path: Path, quick: None, monkeypatch) -> None:
-    for name, value in (("SECONDS_TO_START", 2), ("SECONDS_PER_SHOT", 0)):
-        monkeypatch.setattr(work, name, value)
     monkeypatch.setattr(farm, "TRIES", 1)
-    hung = job(tmp_path, "hung", ends="hung", times=9)
-    assert render([hung], 2, 1, tmp_path / "logs", "t") == {"hung": "it hung"}
+    hung = job(tmp_path, "hung", seconds=2.0, ends="hung", times=9)
+    assert run([hung], 2, 1, tmp_path / "logs", "t") == {"hung": "it hung"}
     assert not any(Path(f"/proc/{pid}").exists() for pid in tries(hung.path))
 
 
 def test_a_full_disk_stops_at_once(tmp_path: Path, quick: None) -> None:
     full = job(tmp_path, "full", ends="stop", times=9, text="x.tar: the disk is full: needs more than 9 bytes")
     with pytest.raises(UserError, match="x.tar: the disk is full"):
-        render([full, *(job(tmp_path, f"u{k}") for k in range(3))], 2, 1, tmp_path / "logs", "t")
+        run([full, *(job(tmp_path, f"u{k}") for k in range(3))], 2, 1, tmp_path / "logs", "t")
     assert len(tries(full.path)) == 1 and not (tmp_path / "u0.tries").exists()
 
 
 def test_a_run_leaves_nothing_in_memory_and_clears_what_killed_ones_left(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(farm, "RAM", tmp_path)
     code = (
-        "import os, signal, sys; from pathlib import Path; from synth import farm; farm.RAM = Path(sys.argv[1])\n"
+        "import os, signal, sys; from pathlib import Path; from opengspr import farm; farm.RAM = Path(sys.argv[1])\n"
         "with farm.scratch_folder() as folder:\n"
         "    (folder / 'region.exr').write_text('x'); os.kill(os.getpid(), signal.SIGKILL)"
     )

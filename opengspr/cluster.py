@@ -1,6 +1,6 @@
 """The same units on a Ray cluster (the extra `cluster`): a thin layer that hands them out and takes note.
 
-Every machine of the cluster must see the capture's folder under the same path. Ray replaces processes that die and
+Every machine of the cluster must see the output folder under the same path. Ray replaces processes that die and
 recycles them; units that fail are tried again as they are locally.
 """
 
@@ -17,16 +17,16 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from opengspr import UserError
+from opengspr.command import UserError
+from opengspr.farm import Progress, scratch_folder
 from opengspr.files import output_folder
-from synth.farm import Progress, scratch_folder
-from synth.work import RECYCLE_UNITS, Job, do, ours_to_stop
+from opengspr.work import RECYCLE_UNITS, Job, do
 
 GRAPHICS_CARDS = ("cuda", "optix")
 
 
-def render(jobs: Iterable[Job], shots: int, address: str, logs: Path, title: str) -> dict[str, str]:
-    """Renders jobs on a cluster; arguments, result and errors as `farm.render` has them.
+def run(jobs: Iterable[Job], shots: int, address: str, logs: Path, title: str) -> dict[str, str]:
+    """Does jobs on a cluster; arguments, result and errors as `farm.run` has them.
 
     Args:
         address: of the cluster, or `auto`: the one that this machine belongs to, else its own cores.
@@ -35,7 +35,7 @@ def render(jobs: Iterable[Job], shots: int, address: str, logs: Path, title: str
     output_folder(logs)
     progress = Progress(title, shots)
     try:
-        _render(ray, iter(jobs), logs, progress)
+        _run(ray, iter(jobs), logs, progress)
     finally:
         progress.bar.close()
         ray.shutdown()
@@ -56,7 +56,7 @@ def _connected(address: str) -> Any:
     return ray
 
 
-def _render(ray: Any, jobs: Any, logs: Path, progress: Progress) -> None:
+def _run(ray: Any, jobs: Any, logs: Path, progress: Progress) -> None:
     again: deque[Job] = deque()
     running: dict[Any, tuple[Job, float]] = {}
     while True:
@@ -107,7 +107,7 @@ def _scratch() -> Path:
 
 
 def _unit(job: Job, logs: Path) -> tuple[str, Any]:
-    """Renders a unit in one of the cluster's processes."""
+    """Does a unit in one of the cluster's processes."""
     out = os.open(logs / f"worker-{os.uname().nodename}-{os.getpid()}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     silent = os.open(os.devnull, os.O_WRONLY)
     kept = os.dup(1), os.dup(2)
@@ -117,7 +117,7 @@ def _unit(job: Job, logs: Path) -> tuple[str, Any]:
         return "done", do(job, _scratch())
     except Exception as error:
         traceback.print_exc()
-        return ("stop", str(error)) if ours_to_stop(error) else ("failed", f"{type(error).__name__}: {error}")
+        return ("stop", str(error)) if job.stops_all(error) else ("failed", f"{type(error).__name__}: {error}")
     finally:
         sys.stdout.flush()
         for target, source in zip((1, 2), kept):
