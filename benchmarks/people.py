@@ -7,6 +7,7 @@ another, whether feet stand on the ground, and, where Blender is, whether a smal
 import json
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -47,6 +48,8 @@ class Benchmark:
     """Pictures of each of them."""
     seen_in: str = "mini-gspr"
     """The world of whose places four show them: mini-gspr in fine weather by ideal cameras, gspr in all."""
+    out: Path | None = None
+    """Keeps their pictures and the net here, so that the same command goes on where it was cut off."""
     json: bool = False
     """Print only the last line."""
 
@@ -62,7 +65,7 @@ def main(settings: Benchmark) -> None:
     if settings.recognised:
         from benchmarks.recognition import rank1
 
-        result |= rank1(settings.recognised, settings.shots, settings.seen_in)
+        result |= rank1(settings.recognised, settings.shots, settings.seen_in, settings.out)
     if not settings.json:
         for key, value in result.items():
             print(f"{key:24} {value:.5g}")

@@ -2,7 +2,7 @@
 
 import sys
 import tempfile
-from contextlib import redirect_stdout
+from contextlib import nullcontext, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,7 +23,7 @@ PLACES = ("bank", "sidewalk_street", "parking_lot", "mountain_area")  # which bo
 SPEC = SupervisedSpec(epochs=45, steps=80, lr=1e-2, jitter=0.03)
 
 
-def rank1(ids: int, shots: int, preset: str) -> dict[str, float]:
+def rank1(ids: int, shots: int, preset: str, folder: Path | None = None) -> dict[str, float]:
     """Share of queries whose nearest crop at another place and hour shows the same person.
 
     A small net that begins from nothing learns from half of each person's pictures, of ordinary people and of pairs of
@@ -32,10 +32,11 @@ def rank1(ids: int, shots: int, preset: str) -> dict[str, float]:
 
     Args:
         ids: ordinary people; half as many look-alikes. shots: pictures of each, as many at each of PLACES as at
-            another. preset: the world whose light, cameras and people they are.
+            another. preset: the world whose light, cameras and people they are. folder: keeps what is made, so that
+            the same call goes on where it was cut off.
     """
-    with tempfile.TemporaryDirectory() as folder, redirect_stdout(sys.stderr):
-        out = Path(folder)
+    with nullcontext(folder) if folder else tempfile.TemporaryDirectory() as place, redirect_stdout(sys.stderr):
+        out = output_folder(place)
         order = render.Render(preset, PLACES, ids, per_id=shots, out=out / "plain", quality="draft", lookalikes=0.0)
         plain = _crops(order)
         pairs = _crops(replace(order, ids=ids // 2, out=out / "pairs", seed=1, lookalikes=1.0))
