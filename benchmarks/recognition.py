@@ -10,9 +10,10 @@ import numpy as np
 
 from datasets.manifest import Crops, open_dataset
 from labeler import label
+from opengspr import loop
 from opengspr.files import output_folder
 from synth import render
-from train.parts import backbones, loop
+from train.parts import backbones
 from train.parts.backbones import Encoder, EncoderSpec
 from train.parts.data import Images, labelled
 from train.parts.evaluation import extract

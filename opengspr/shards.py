@@ -48,6 +48,26 @@ def write_shard(path: str | Path, members: Iterable[tuple[str, bytes]]) -> list[
     return offsets
 
 
+def join_shards(path: str | Path, parts: Iterable[str | Path]) -> None:
+    """Writes the members of shards of ours, one after the other, as one shard: each part but its end."""
+    with whole_file(path) as file:
+        for part in parts:
+            with open(part, "rb") as source:
+                left = body_bytes(part)
+                while left:
+                    data = source.read(min(left, 1 << 20))
+                    if not data:
+                        raise ShardError(f"{part}: cut off")
+                    file.write(data)
+                    left -= len(data)
+        file.write(bytes(2 * BLOCK))
+
+
+def body_bytes(path: str | Path) -> int:
+    """Size of a shard of ours without its end."""
+    return Path(path).stat().st_size - 2 * BLOCK
+
+
 def read_shard(path: str | Path, caps: Mapping[str, int], most: int = 100_000) -> Iterator[Member]:
     """Streams the members of a shard.
 

@@ -27,13 +27,14 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from train.parts import backbones, loop, losses, preparation, report, run, sampling
+from opengspr import loop
+from opengspr.randomness import rng
+from train.parts import backbones, losses, preparation, report, run, sampling
 from train.parts.backbones import Encoder
 from train.parts.branch import Branch, BranchSpec
 from train.parts.data import Labelled, Unlabelled, augment, to_tensor
 from train.parts.evaluation import Truth, score_rows, table
 from train.parts.preparation import Job, pretrain, translate
-from train.parts.randomness import rng
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,13 +15,13 @@ import torch
 from PIL import Image
 
 from datasets.manifest import open_dataset
-from opengspr import UserError
+from opengspr import UserError, checkpoint
+from opengspr.randomness import rng
 from tests.train.worlds import TINY_WORLD, draw_world
-from train.parts import backbones, checkpoint, data, losses, report, run, translation
+from train.parts import backbones, data, losses, report, run, translation
 from train.parts.backbones import EncoderSpec
 from train.parts.charts import line_chart
 from train.parts.generators import Generator, ImagePool
-from train.parts.randomness import rng
 from train.parts.settings import read_config
 from train.smcr import SMALL, SMCR
 
@@ -128,7 +128,7 @@ def test_a_pickle_with_code_runs_nothing(tmp_path: Path, monkeypatch: pytest.Mon
 def test_a_state_is_whole_after_kill_9(tmp_path: Path) -> None:
     """Killed many times while it writes states one after the other: one always loads, and none goes back in time."""
     script = (
-        "import sys, torch, itertools\nfrom pathlib import Path\nfrom train.parts import checkpoint\n"
+        "import sys, torch, itertools\nfrom pathlib import Path\nfrom opengspr import checkpoint\n"
         "path = Path(sys.argv[1])\nold = checkpoint.load_state(path)\nprint('ready', flush=True)\n"
         "for i in itertools.count(old['i'] + 1 if old else 0):\n"
         "    checkpoint.save_state(path, {'i': i, 'w': torch.full((200_000,), float(i))})\n"
@@ -331,7 +331,7 @@ def test_charts_survive_flat_and_lonely_curves() -> None:
 
 def test_the_loop_reports_nan_in_weights(tmp_path: Path, fails: Callable[..., str]) -> None:
     """A loss that stays finite while a weight does not is caught before it is saved."""
-    from train.parts import loop
+    from opengspr import loop
 
     class Broken(loop.Stage):
         name, seed, epochs, steps = "broken", 0, 2, 1

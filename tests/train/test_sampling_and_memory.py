@@ -6,9 +6,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from opengspr.randomness import rng, seed_of
 from train.parts import backbones, sampling
 from train.parts.memory import InstanceMemory, class_means
-from train.parts.randomness import rng, seed_of
 
 labels = st.lists(st.integers(-1, 5), min_size=1, max_size=40).map(np.array)
 

@@ -41,7 +41,7 @@ def draw_world(data: Path, name: str, people: int, light: float, train: float = 
             row |= {"key": f"{person:05d}_c{number % 3:02d}s00_{number:06d}_00", "pid": person, "camid": number % 3}
             row |= {"frame": number, "width": 16, "height": 32, "box": [0.0, 0.0, 16.0, 32.0]}
             crops.append((row, encode(picture.clip(0, 255).astype(np.uint8))))
-    writer.add(0, crops, Counter())
+    writer.add("all", crops, Counter())
     writer.finish(roles(range(people), train, 0.0, "drawn", 0), "CC0-1.0")
 
 

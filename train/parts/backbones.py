@@ -11,9 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from opengspr import UserError
-from train.parts import checkpoint
-from train.parts.randomness import seed_of
+from opengspr import UserError, checkpoint
+from opengspr.randomness import seed_of
 from train.parts.resnet import ResNet
 
 RESNETS: dict[str, tuple[tuple[int, int, int, int], int, bool]] = {
@@ -256,7 +255,7 @@ def _imagenet(backbone: str, others: str) -> dict[str, Tensor]:
         )
     try:
         if backbone in RESNETS:
-            from torchvision.models import get_model_weights  # type: ignore[import-untyped]  # ships no types
+            from torchvision.models import get_model_weights
 
             return dict(get_model_weights(backbone).DEFAULT.get_state_dict(progress=False))
         return _timm(backbone.removeprefix("timm:"), pretrained=True)[0].state_dict()

@@ -12,9 +12,9 @@ from typing import Any, Literal, TypeVar
 
 from datasets.manifest import Dataset, open_dataset
 from datasets.unlabelled import unlabelled
-from opengspr import UserError, command
+from opengspr import UserError, command, loop
 from opengspr.files import output_folder
-from train.parts import backbones, loop, report, run, settings, translation
+from train.parts import backbones, report, run, settings, translation
 from train.parts.backbones import Encoder, EncoderSpec
 from train.parts.data import Images, Labelled, Unlabelled, labelled
 from train.parts.supervised import Supervised, SupervisedSpec
@@ -100,10 +100,7 @@ def start(
         return crops < SMALL_TARGET
 
     def begin(first: Recipe) -> None:
-        try:
-            work(settings.resolve(first, args, small, ablations, is_small))
-        except loop.Stopped as stop:
-            sys.exit(128 + stop.signum)
+        work(settings.resolve(first, args, small, ablations, is_small))
 
     command(kind, begin, args)
 

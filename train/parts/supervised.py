@@ -7,11 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from opengspr.loop import Stage
+from opengspr.randomness import rng, seed_of
 from train.parts import losses, sampling
 from train.parts.backbones import Encoder
 from train.parts.data import Labelled, augment, to_tensor
-from train.parts.loop import Stage
-from train.parts.randomness import rng, seed_of
 
 
 @dataclass(frozen=True)

@@ -17,11 +17,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from opengspr import loop
 from opengspr.files import whole_file
-from train.parts import backbones, data, loop, losses, sampling
+from opengspr.randomness import rng, seed_of
+from train.parts import backbones, data, losses, sampling
 from train.parts.data import Images, Labelled
 from train.parts.generators import Discriminator, Generator, ImagePool
-from train.parts.randomness import rng, seed_of
 
 BETAS = (0.5, 0.999)  # of Adam, for generators and discriminators
 TRANSLATED = "translated.npy"

@@ -11,7 +11,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from opengspr import UserError
+from opengspr.command import UserError
 from opengspr.files import sync_folder, whole_file, write_whole
 
 PREVIOUS = ".previous"

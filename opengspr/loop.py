@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from opengspr import UserError
+from opengspr import checkpoint
+from opengspr.command import UserError
 from opengspr.files import write_whole
-from train.parts import checkpoint
-from train.parts.randomness import seed_of
+from opengspr.randomness import seed_of
 
 CHECK_EVERY = 10  # steps between two looks at the losses, each of which waits for the device
 
@@ -52,12 +52,11 @@ class NonFinite(UserError):
     """A loss or a weight became NaN or infinite."""
 
 
-class Stopped(BaseException):
-    """A signal asked for the end; the state is saved. `signum` says which."""
+class Stopped(SystemExit):
+    """A signal asked for the end; the state is saved. The exit status says which."""
 
     def __init__(self, signum: int) -> None:
-        super().__init__(signum)
-        self.signum = signum
+        super().__init__(128 + signum)
 
 
 def run(stage: Stage, folder: Path) -> None:
