@@ -17,7 +17,7 @@ from scenes.places import Place, check_walkers, load_place, place_names
 from scenes.sky import WEATHERS
 
 FOLDER = Path(__file__).parent / "worlds"
-GROUPS = {"demo": ("demo-syn", "demo-src", "demo-tgt")}
+GROUPS = {"demo": ("demo-syn", "demo-src", "demo-tgt"), "labeler": ("labeler-train", "labeler-test")}
 NEEDED = {"people": int, "wardrobe": str, "split": dict, "cameras": list, "lights": (list, dict)}
 OPTIONAL = {
     "about": str,
@@ -30,6 +30,8 @@ OPTIONAL = {
     "odd_cameras": NUMBER,
     "collisions": NUMBER,
     "lookalikes": NUMBER,
+    "full_frames": NUMBER,
+    "empty_frames": NUMBER,
 }
 BINS = 8  # of three hours
 STEPS = (0.7548776662, 0.5698402910)  # 1 / p and 1 / p^2 where p^3 = p + 1 (Roberts 2018)
@@ -62,6 +64,8 @@ class World:
         cameras: those that shoot; whole: all that the world has, of which they were chosen.
         unit_shots: a unit is whole when it has so many.
         walkers: fewest and most at a time; None leaves it to the place.
+        full_frames, empty_frames: shares of the pairs of an instant and a camera of which the whole frame is kept too,
+            and as many as which are taken of nobody.
         per_id: pictures of each person, the same number of every camera; 0 for all there are.
         tracklet, stride: each shot is a sequence of so many frames, so many frames apart.
         variations: appearances of each person, who wears one of them at a time.
@@ -83,6 +87,8 @@ class World:
     whole: tuple[WorldCamera, ...]
     unit_shots: int
     walkers: tuple[int, int] | None
+    full_frames: float = 0.01
+    empty_frames: float = 0.002
     per_id: int = 0
     tracklet: int = 1
     stride: int = 1
@@ -161,7 +167,7 @@ def load_world(name: str) -> World:
     check(path, "split", raw["split"], {"train": NUMBER}, {"distractors": NUMBER})
     if min(raw["split"].values()) < 0 or sum(raw["split"].values()) > 1:
         raise UserError(f"{path}: split is {raw['split']}, wanted shares from 0 to 1 of the people")
-    for key in ("collisions", "lookalikes"):
+    for key in ("collisions", "lookalikes", "full_frames", "empty_frames"):
         if not 0 <= raw.get(key, 0) <= 1:
             raise UserError(f"{path}: {key} is {raw[key]}, wanted a share from 0 to 1")
     for key in ("people", "cameras_at_once", "rounds", "unit_shots"):
@@ -191,6 +197,8 @@ def load_world(name: str) -> World:
         whole=tuple(cameras),
         unit_shots=int(raw.get("unit_shots", 120)),
         walkers=tuple(walkers) if walkers else None,
+        full_frames=float(raw.get("full_frames", World.full_frames)),
+        empty_frames=float(raw.get("empty_frames", World.empty_frames)),
     )
 
 

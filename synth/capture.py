@@ -97,21 +97,14 @@ class Picture:
     def key(self) -> str:
         return self.truth["key"]
 
-
-class Frame(Picture):
-    """A camera's whole frame, with everyone in it or nobody."""
-
-
-class Shot(Picture):
-    """One person seen by one camera."""
-
     def mask(self) -> np.ndarray:
         """The instance indices, (H, W) uint8.
 
         Raises:
-            CaptureError: not an 8-bit PNG of the region's size.
+            CaptureError: not an 8-bit PNG of the picture's size.
         """
-        wanted = tuple(max(1, round(side * self.truth["scale"])) for side in self.truth["region"][2:])
+        sides = self.truth["region"][2:] if "region" in self.truth else FRAME
+        wanted = tuple(max(1, round(side * self.truth["scale"])) for side in sides)
         try:
             with Image.open(BytesIO(self.png), formats=["PNG"]) as picture:
                 if picture.mode not in ("L", "P") or any(abs(a - b) > 1 for a, b in zip(picture.size, wanted)):
@@ -121,6 +114,14 @@ class Shot(Picture):
             raise
         except Exception as error:  # on damaged bytes the decoder raises nearly anything
             raise CaptureError(f"{self.key}: the mask cannot be read: {error}") from error
+
+
+class Frame(Picture):
+    """A camera's whole frame, with everyone in it or nobody."""
+
+
+class Shot(Picture):
+    """One person seen by one camera."""
 
 
 @dataclass(frozen=True)

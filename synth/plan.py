@@ -42,7 +42,6 @@ TRAVEL_FRAMES = 120 * FPS  # to the next place, at least
 STROLL = 15  # places in the queue that people lose or win on their way, which mixes the casts
 TRIES = 64  # ways to walk past before people get into each other's way, or out of the picture
 HIDDEN = 0.55  # of somebody's box behind another's: too little is left of them
-FULL_FRAMES, EMPTY_FRAMES = 0.01, 0.002  # shares of the (instant, camera) pairs
 
 
 @dataclass(frozen=True)
@@ -222,8 +221,8 @@ def _place_units(world: World, place: Place, cameras: list[Camera], ids: int, se
         start = rng(seed, world.name, "lights")
         weather, hour = world.light(place.name, number, start, rng(seed, world.name, name, "light"))
         random = rng(seed, world.name, name, "empty")
-        bare = random.random() < EMPTY_FRAMES * sum(len(instant.sights) for instant in instants)
-        empty = (cameras[random.integers(len(cameras))],) if bare else ()
+        bare = int(world.empty_frames * sum(len(instant.sights) for instant in instants) + 1 - random.random())
+        empty = tuple(dict.fromkeys(cameras[random.integers(len(cameras))] for _ in range(bare)))
         return Unit(name, seed, world.name, place.name, weather, hour, tuple(instants), empty)
 
     shots = 0
@@ -256,9 +255,9 @@ def _instants(world: World, place: Place, cameras: list[Camera], visit: Visit, s
         for camera in shooting:
             slot = Slot(place.name, cameras.index(camera), k)
             pids = tuple(pid for pid in visit.pids if not wanted or slot in wanted[pid])
-            full = rng(seed, world.name, place.name, "full", visit.number, k, camera.viewpoint).random() < FULL_FRAMES
+            luck = rng(seed, world.name, place.name, "full", visit.number, k, camera.viewpoint).random()
             if pids:
-                sights.append(Sight(camera, pids, full))
+                sights.append(Sight(camera, pids, luck < world.full_frames))
         for frame in range(begin, begin + length + 1, world.stride) if sights else ():
             walkers = tuple(walk.at(frame) for walk in walks)
             shown = sights if frame == begin else [Sight(s.camera, s.pids, False) for s in sights]

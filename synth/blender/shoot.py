@@ -21,7 +21,7 @@ from synth.capture import Frame, Picture, Shot
 from synth.develop import automatic_exposure, develop, exposure_time_s, haze, jpeg, png, streaks
 from synth.geometry import azimuth_deg, box_of
 from synth.machine import trim
-from synth.person.identity import appearance
+from synth.person.identity import appearance, attributes
 from synth.person.person import Person, build, pose, possible, stance
 from synth.person.tiers import OURS, Tiers
 from synth.plan import CYCLE_M, Camera, Instant, Quality, Unit, Walker
@@ -253,6 +253,7 @@ def _shot(studio: Studio, instant: Instant, camera: Camera, posed: Posed, cast: 
             "at": list(walker.at),
             "heading_rad": walker.heading_rad,
         },
+        "attributes": attributes(appearance(look, walker.variation)),
         "action": walker.action,
         "variation": walker.variation,
         "speed_m_s": walker.speed_m_s,

@@ -79,6 +79,25 @@ def kinds(look: dict) -> tuple:
     )
 
 
+def attributes(look: dict) -> dict[str, str]:
+    """What is seen of somebody, in words and colours (#rrggbb): for the truth. What is not worn is not there."""
+    top, bottom, items = look["outer"] or look["top"], look["bottom"] or look["top"], look.get("assets") or {}
+    worn = {"upper": top["kind"], "lower": bottom["kind"]}
+    seen = {
+        **(dict.fromkeys(worn, _suit(look)) if _suit(look) else worn),
+        "upper_colour": top["colour"],
+        "upper_pattern": top["pattern"],
+        "lower_colour": bottom["colour"],
+        "lower_pattern": bottom["pattern"],
+        "hair": items.get("hair") or look["hair"]["kind"],
+        "hat": items.get("hat") or (look["hat"] or {}).get("kind"),
+        "bag": (look["bag"] or {}).get("kind"),
+        "shoes": look["shoes"]["kind"],
+        **{name: "yes" for name in ("glasses", "mask", "beard", "umbrella") if look[name]},
+    }
+    return {name: value for name, value in seen.items() if value}
+
+
 def _suit(look: dict) -> str | None:
     """The outfit of an asset pack that replaces a look's garments."""
     return (look.get("assets") or {}).get("suit")
