@@ -54,7 +54,7 @@ def main(settings: Settings) -> None:
         if writer.finished:
             print(f"{settings.out}: already whole, nothing to do")
             return
-        writer.add(0, _crops(chosen, height, width, settings.quality), Counter())
+        writer.add("all", _crops(chosen, height, width, settings.quality), Counter())
         roles = roles_of(dataset.crops.pid, dataset.crops.column("split"))
         counts = writer.finish(roles, dataset.info["licence"])["counts"]
     print(f"{settings.out}: {counts}")

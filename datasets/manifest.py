@@ -46,9 +46,16 @@ COLUMNS = pa.schema(
         ("world", pa.string()),
         ("variation", pa.int64()),
         ("like", pa.int64()),
+        ("attributes", pa.string()),
+        ("mask", pa.string()),
     ]
 )
-ADDED = {"variation": 0, "like": -1}  # columns of which older manifests have none, and what that means
+ADDED = {
+    "variation": 0,
+    "like": -1,
+    "attributes": "{}",
+    "mask": "",
+}  # columns of which older manifests have none, and what that means
 
 
 class Crops(Pictures):
@@ -194,10 +201,11 @@ def _check_rows(path: Path, table: pa.Table) -> None:
     crops = Crops(path.parent, table)
     box = crops.column("box")
     checks = {
-        "pid, camid, shard and offset of at least 0": np.minimum.reduce(
-            [crops.column(name) for name in ("pid", "camid", "shard", "offset")]
+        "camid, shard and offset of at least 0": np.minimum.reduce(
+            [crops.column(name) for name in ("camid", "shard", "offset")]
         )
         >= 0,
+        "a pid of at least 0, or -1 where nobody knows": crops.column("pid") >= -1,
         f"a size of 1 to {MOST_BYTES} bytes": (crops.column("size") > 0) & (crops.column("size") <= MOST_BYTES),
         "a box of finite x0 < x1, y0 < y1": np.isfinite(box).all(axis=1) & (box[:, :2] < box[:, 2:]).all(axis=1),
         f"a split of {', '.join(SPLITS)}": np.isin(crops.column("split").astype(str), SPLITS),

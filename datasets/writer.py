@@ -1,4 +1,4 @@
-"""Writes a dataset shard by shard, so that a writer that was cut off goes on with what is missing."""
+"""Writes a dataset part by part, so that a writer that was cut off goes on with what is missing."""
 
 import hashlib
 import json
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import PIL
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from datasets.manifest import COLUMNS, SCHEMA, SPLITS
@@ -19,17 +20,19 @@ from datasets.pictures import DatasetError
 from datasets.splits import Roles, assign
 from opengspr import __version__
 from opengspr.files import output_folder, parse_object, sync_folder, whole_file, write_whole
-from opengspr.shards import write_shard
+from opengspr.shards import body_bytes, join_shards, write_shard
 
 LATE = ("split", "shard", "offset", "size")  # columns that a crop's KEY.json lacks: known only afterwards
+OWN = (".lock", "parts", "shards", "logs")  # begin the names of what may lie in an unfinished dataset
+SHARD_BYTES = 64 << 20  # a shard is full when its crops come to so much
 Crop = tuple[dict[str, Any], bytes]  # a row without the late columns, and the encoded crop
 
 
 class DatasetWriter:
-    """Shards in any order, then `finish`. One process at a time: hold `one_writer(root)` around it.
+    """Parts in any order, by any number of processes, then `finish` by one that holds `one_writer(root)`.
 
-    Beside each shard lies parts/NNNNN.parquet with its rows until the dataset is whole: a shard is done when its part
-    exists.
+    A part is parts/NAME.tar, its crops, and parts/NAME.parquet, its rows, which is written last: where that exists, the
+    part is done. In the end parts are joined to shards, in the order of their names.
     """
 
     def __init__(self, root: str | Path, provenance: dict[str, Any]) -> None:
@@ -46,7 +49,7 @@ class DatasetWriter:
         self.provenance = json.loads(json.dumps(provenance))
         self.finished = (self.root / "SHA256SUMS").exists()
         began = self._provenance_there()
-        if began is None and any(path for path in self.root.glob("*") if path.name not in (".lock", "parts", "shards")):
+        if began is None and any(path for path in self.root.glob("*") if not path.name.startswith(OWN)):
             raise DatasetError(f"{self.root}: holds other files, wanted an empty folder or a dataset to go on with")
         if began not in (None, self.provenance):
             raise DatasetError(
@@ -66,30 +69,35 @@ class DatasetWriter:
         return None
 
     def _parts(self) -> list[Path]:
-        return sorted((self.root / "parts").glob("[0-9]*.parquet"))
+        return sorted((self.root / "parts").glob("[!.]*.parquet"))
 
-    def has(self, shard: int) -> bool:
-        """Whether this shard is done."""
-        return self.finished or (self.root / "parts" / f"{shard:05d}.parquet").exists()
+    def has(self, part: str) -> bool:
+        """Whether this part is done."""
+        return self.finished or (self.root / "parts" / f"{part}.parquet").exists()
 
-    def add(self, shard: int, crops: Iterable[Crop], drops: Counter[str]) -> None:
-        """Writes one shard; `drops`, what was dropped for which reason, is read when `crops` is at its end."""
+    def add(self, part: str, crops: Iterable[Crop], drops: Counter[str]) -> int:
+        """Writes one part; `drops`, what was dropped for which reason, is read when `crops` is at its end.
+
+        Returns:
+            how many crops it has.
+        """
         rows: list[dict[str, Any]] = []
 
         def members() -> Iterator[tuple[str, bytes]]:
             for row, data in crops:
                 assert {*row, *LATE} == {*COLUMNS.names}, {*row, *LATE} ^ {*COLUMNS.names}
-                rows.append({**row, "shard": shard, "size": len(data), "split": ""})
+                rows.append({**row, "shard": 0, "size": len(data), "split": ""})
                 yield f"{row['key']}.jpg", data
                 yield f"{row['key']}.json", json.dumps(row, allow_nan=False, separators=(",", ":")).encode()
 
-        offsets = write_shard(self.root / "shards" / f"{shard:05d}.tar", members())
+        offsets = write_shard(self.root / "parts" / f"{part}.tar", members())
         for row, offset in zip(rows, offsets[::2]):
             row["offset"] = offset
         about = {"drops": json.dumps(drops), "provenance": json.dumps(self.provenance)}
         table = pa.Table.from_pylist(rows, COLUMNS).replace_schema_metadata(about)
-        with whole_file(self.root / "parts" / f"{shard:05d}.parquet") as file:
+        with whole_file(self.root / "parts" / f"{part}.parquet") as file:
             pq.write_table(table, file)
+        return len(rows)
 
     def rows(self) -> int:
         """How many crops the parts hold."""
@@ -113,17 +121,23 @@ class DatasetWriter:
             dataset.json as written.
         """
         parts = self._parts()
-        assert parts, "finish before any shard"
+        assert parts, "finish before any part"
         keys = pa.concat_tables([pq.read_table(part, columns=["pid", "camid", "key"]) for part in parts])
         pid, camid, key = (keys[name].to_numpy() for name in ("pid", "camid", "key"))
         split = assign(pid, camid, key, roles)
         drops = self.drops()
         start = 0
         with whole_file(self.root / "manifest.parquet") as file, pq.ParquetWriter(file, COLUMNS) as out:
-            for part in parts:
+            for shard, offset, part in self._join(parts):
                 table = pq.read_table(part)
-                column = pa.array(split[start : start + len(table)], pa.string())
-                out.write_table(table.set_column(COLUMNS.get_field_index("split"), "split", column).cast(COLUMNS))
+                late = {
+                    "split": pa.array(split[start : start + len(table)], pa.string()),
+                    "shard": pa.array(np.full(len(table), shard)),
+                    "offset": pc.add(table["offset"], offset),
+                }
+                for name, column in late.items():
+                    table = table.set_column(COLUMNS.get_field_index(name), name, column)
+                out.write_table(table.cast(COLUMNS))
                 start += len(table)
         info = {
             "schema": SCHEMA,
@@ -137,9 +151,27 @@ class DatasetWriter:
         write_whole(self.root / "dataset.json", (json.dumps(info, indent=1) + "\n").encode())
         write_whole(self.root / "SHA256SUMS", checksums(self.root).encode())
         self.finished = True
-        shutil.rmtree(self.root / "parts")
+        for name in ("parts", "logs"):
+            shutil.rmtree(self.root / name, ignore_errors=True)
         sync_folder(self.root)
         return info
+
+    def _join(self, parts: list[Path]) -> Iterator[tuple[int, int, Path]]:
+        """Writes the shards; yields each part with its shard and where it begins in that."""
+        shards: list[list[tuple[int, Path]]] = []
+        filled = SHARD_BYTES
+        for part in parts:
+            if filled >= SHARD_BYTES:
+                shards.append([])
+                filled = 0
+            shards[-1].append((filled, part))
+            filled += body_bytes(part.with_suffix(".tar"))
+        for number, members in enumerate(shards):
+            path = self.root / "shards" / f"{number:05d}.tar"
+            if not path.exists():
+                join_shards(path, [part.with_suffix(".tar") for _, part in members])
+            for offset, part in members:
+                yield number, offset, part
 
 
 def counts(pid: np.ndarray, camid: np.ndarray, split: np.ndarray) -> dict[str, int]:

@@ -1,105 +1,110 @@
-"""From one shot to one crop, or to the reason why there is none."""
+"""From the shots of a unit to their crops, or to the reasons why there is none."""
 
-import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain, islice
+from typing import Any, NamedTuple
 
 import numpy as np
+from pycocotools import mask as rle
 
-from datasets.pictures import decode, encode
-from labeler.detection import Backend, match
+from datasets.pictures import DatasetError, decode, encode
+from labeler.detection import Backend, Box, match
+from labeler.rules import Rules
+from opengspr.command import UserError
 from synth.capture import CaptureError, Shot
 
-
-@dataclass(frozen=True)
-class Rules:
-    """Which crops are kept, and how they are cut."""
-
-    min_visible_share: float = 0.4
-    """Drop people of whom less than this is visible."""
-    max_truncation: float = 0.3
-    """Drop people of whom more than this lies outside the frame."""
-    min_height: int = 48
-    """Drop boxes lower than this, pixels."""
-    min_width: int = 16
-    """Drop boxes narrower than this, pixels."""
-    min_aspect: float = 1.0
-    """Drop boxes whose height over width is less."""
-    max_aspect: float = 6.0
-    """Drop boxes whose height over width is more."""
-    min_iou: float = 0.5
-    """A detection is the person when their masks overlap at least so much."""
-    padding: float = 0.1
-    """Each side is moved out by a random share of the box, up to this; 0 cuts tight."""
-    seed: int = 0
-    """Seed of the padding."""
-
-    def reject(self, box: tuple[int, int, int, int], truth: Mapping[str, Any]) -> str | None:
-        """The reason to drop a person with this box (picture pixels) and truth, if there is one."""
-        width, height = box[2] - box[0], box[3] - box[1]
-        checks = {
-            "hidden": truth["visible_share"] < self.min_visible_share,
-            "truncated": truth["truncation"] > self.max_truncation,
-            "too low": height < self.min_height,
-            "too narrow": width < self.min_width,
-            "too wide for its height": height < self.min_aspect * width,
-            "too high for its width": height > self.max_aspect * width,
-        }
-        return next((reason for reason, holds in checks.items() if holds), None)
-
-    def pad(self, box: tuple[int, int, int, int], key: str, width: int, height: int) -> tuple[int, int, int, int]:
-        """The box moved out at random (by a hash of seed and key) and clipped to a picture of this size."""
-        digest = hashlib.blake2b(f"{self.seed}\0{key}".encode(), digest_size=32).digest()
-        left, top, right, bottom = self.padding * np.frombuffer(digest, "<u8") / 2.0**64
-        x0, y0, x1, y1 = box
-        return (
-            max(0, round(x0 - left * (x1 - x0))),
-            max(0, round(y0 - top * (y1 - y0))),
-            min(width, round(x1 + right * (x1 - x0))),
-            min(height, round(y1 + bottom * (y1 - y0))),
-        )
+BATCH = 8  # pictures that a detector sees at once
+DAMAGED = "damaged"
+People = Mapping[int, Mapping[str, Any]]
+Crop = tuple[dict[str, Any], bytes]  # a row of the manifest, as far as it is known yet, and the encoded crop
 
 
-def label_shot(
-    shot: Shot, backend: Backend, rules: Rules, people: Mapping[int, Mapping[str, Any]]
-) -> tuple[dict[str, Any], bytes] | str:
-    """Labels one shot.
+class Opened(NamedTuple):
+    """A shot whose picture (H, W, 3) and instances (H, W) are decoded."""
+
+    shot: Shot
+    image: np.ndarray
+    instances: np.ndarray
+
+
+def label_shots(
+    shots: Iterable[Shot], backend: Backend, rules: Rules, people: People, skip_damaged: bool = False
+) -> Iterator[Crop | str]:
+    """Labels shots, each in its turn.
+
+    While the backend looks at a batch, the next is decoded beside it.
 
     Args:
-        shot: from a capture.
-        backend: finds the people in the picture.
         rules: which crops are kept.
         people: rows of the capture's people, by pid, with the pid that each is `like`, or -1.
+        skip_damaged: drop what is damaged instead of raising.
 
-    Returns:
+    Yields:
         the crop's manifest row (as far as it is known yet) and its JPEG bytes; or the reason for which it was dropped.
 
     Raises:
-        CaptureError, DatasetError: the shot is damaged; names its key.
+        CaptureError, DatasetError: a shot is damaged; names its key.
     """
-    truth = shot.truth
-    if truth["pid"] not in people:
-        raise CaptureError(f"{shot.key}: pid {truth['pid']} is not in people.parquet")
-    instances = shot.mask()
-    image = decode(shot.jpg, shot.key)
-    if image.shape[:2] != instances.shape:
-        raise CaptureError(f"{shot.key}: mask is {instances.shape}, its picture {image.shape[:2]} (height, width)")
-    found = backend(image, instances)
+
+    def opened(batch: tuple[Shot, ...]) -> list[Opened | str]:
+        return [_open(shot, rules, people, skip_damaged) for shot in batch]
+
+    with ThreadPoolExecutor(1) as beside:
+        ahead = None
+        left = iter(shots)
+        for batch in chain(iter(lambda: (*islice(left, BATCH),), ()), [()]):
+            coming = beside.submit(opened, batch)
+            if ahead is not None:
+                yield from _label(ahead.result(), backend, rules, people)
+            ahead = coming
+
+
+def _open(shot: Shot, rules: Rules, people: People, skip_damaged: bool) -> Opened | str:
+    try:
+        if shot.truth["pid"] not in people:
+            raise CaptureError(f"{shot.key}: pid {shot.truth['pid']} is not in people.parquet")
+        instances = shot.mask()
+        image = decode(shot.jpg, shot.key)
+        if image.shape[:2] != instances.shape:
+            raise CaptureError(f"{shot.key}: mask is {instances.shape}, its picture {image.shape[:2]} (height, width)")
+    except (CaptureError, DatasetError):
+        if skip_damaged:
+            return DAMAGED
+        raise
+    return rules.reject_truth(shot.truth) or Opened(shot, image, instances)
+
+
+def _label(batch: list[Opened | str], backend: Backend, rules: Rules, people: People) -> Iterator[Crop | str]:
+    seen = [one for one in batch if isinstance(one, Opened)]
+    found = iter(backend([one.image for one in seen], [one.instances for one in seen]) if seen else [])
+    for one in batch:
+        yield one if isinstance(one, str) else _crop(one, rules.sure(next(found))[0], rules, people)
+
+
+def _crop(opened: Opened, found: list, rules: Rules, people: People) -> Crop | str:
+    (shot, image, instances), truth = opened, opened.shot.truth
     if not found:
         return "nobody found"
-    detection = match(found, instances == truth["instance"], rules.min_iou)
+    detection = match(found, instances, truth["instance"], rules.min_iou)
     if detection is None:
         return "nobody found where the person is"
-    if reason := rules.reject(detection.box, truth):
+    others = (instances > 0) & (instances != truth["instance"])
+    if reason := rules.reject_found(detection, others):
         return reason
-    box = rules.pad(detection.box, shot.key, image.shape[1], image.shape[0])
-    return _row(truth, people[truth["pid"]], box, detection.score), encode(image[box[1] : box[3], box[0] : box[2]])
+    x0, y0, x1, y1 = box = rules.pad(detection.box, shot.key, image.shape[1], image.shape[0])
+    row = _row(truth, people[truth["pid"]], box) | {"score": detection.score, "mask": run_lengths(detection.mask, box)}
+    return row, encode(image[y0:y1, x0:x1])
 
 
-def _row(
-    truth: Mapping[str, Any], person: Mapping[str, Any], box: tuple[int, int, int, int], score: float
-) -> dict[str, Any]:
+def run_lengths(mask: np.ndarray, box: Box) -> str:
+    """A mask's part in a box in COCO's compressed run lengths, whose size is the box's height and width."""
+    x0, y0, x1, y1 = box
+    return rle.encode(np.asfortranarray(mask[y0:y1, x0:x1], np.uint8))["counts"].decode()
+
+
+def _row(truth: Mapping[str, Any], person: Mapping[str, Any], box: Box) -> dict[str, Any]:
     """The manifest row of a crop; its box in frame pixels is what the crop shows."""
     left, top = truth["region"][:2]
     same = ("key", "pid", "camid", "place", "viewpoint", "tracklet", "frame", "weather", "action", "world", "variation")
@@ -112,6 +117,14 @@ def _row(
             "width": box[2] - box[0],
             "height": box[3] - box[1],
             "box": [start + value / truth["scale"] for start, value in zip((left, top, left, top), box)],
-            "score": score,
+            "attributes": json.dumps(truth.get("attributes", {}), separators=(",", ":")),
         }
     )
+
+
+def named(unit: object, crops: Iterator[Crop | str]) -> Iterator[Crop | str]:
+    """The same, with the unit's name before what is wrong with a shot."""
+    try:
+        yield from crops
+    except (CaptureError, DatasetError) as error:
+        raise UserError(f"{unit}: {error}") from error

@@ -1,40 +1,89 @@
-"""What a backend finds in one picture, and which of it is the person that the picture is of."""
+"""What a backend finds in pictures, and which of it is the person that a picture is of."""
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
 
 import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+Box = tuple[int, int, int, int]
 
 
 class Detection(NamedTuple):
     """One person found: box [x0, y0, x1, y1] in picture pixels (ends excluded), score 0 to 1, mask (H, W) bool."""
 
-    box: tuple[int, int, int, int]
+    box: Box
     score: float
     mask: np.ndarray
 
 
-# (image (H, W, 3) uint8 RGB, instances (H, W) uint8) -> what was found. Only the truth may look at the instances.
-Backend = Callable[[np.ndarray, np.ndarray], list[Detection]]
+class Backend(Protocol):
+    """Finds people in a batch of pictures."""
+
+    def __call__(self, pictures: Sequence[np.ndarray], truths: Sequence[np.ndarray]) -> list[list[Detection]]:
+        """What is found in each picture, the best first.
+
+        Args:
+            pictures: (H, W, 3) uint8 RGB each, of any sizes.
+            truths: the instance indices (H, W) uint8 of each, or none at all; only the truth looks at them.
+        """
 
 
-def truth(image: np.ndarray, instances: np.ndarray) -> list[Detection]:
-    """The backend that finds what the renderer's own mask says, each person in the picture with score 1."""
-    del image
-    found = []
-    for instance in np.unique(instances[instances > 0]):
-        mask = instances == instance
-        rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-        box = (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
-        found.append(Detection(box, 1.0, mask))
-    return found
+def truth(pictures: Sequence[np.ndarray], truths: Sequence[np.ndarray]) -> list[list[Detection]]:
+    """The backend that finds what the renderer's own masks say, each person in a picture with score 1."""
+    assert len(pictures) == len(truths), "the truth is known of captures only"
+    return [[Detection(box_of(mask), 1.0, mask) for mask in people(instances)] for instances in truths]
 
 
-def match(found: list[Detection], person: np.ndarray, least_iou: float) -> Detection | None:
-    """The detection whose mask overlaps the person's true mask (H, W) bool most, if by at least this IoU."""
-    best, most = None, least_iou
-    for detection in found:
-        iou = (detection.mask & person).sum() / max(1, (detection.mask | person).sum())
-        if iou >= most:
-            best, most = detection, iou
-    return best
+def people(instances: np.ndarray) -> list[np.ndarray]:
+    """The mask (H, W) bool of each instance in a picture, by rising index."""
+    return [instances == instance for instance in np.unique(instances[instances > 0])]
+
+
+def box_of(mask: np.ndarray) -> Box:
+    """The box of a mask's true pixels; it has some."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+
+
+def match(found: Sequence[Detection], instances: np.ndarray, instance: int, least_iou: float) -> Detection | None:
+    """The detection of one person, where all people and all detections of a picture are paired for the largest sum of
+    overlaps of masks and boxes (Hungarian method), so that nobody gets another's.
+
+    Args:
+        instances: (H, W) true indices. least_iou: by which both masks and boxes must overlap.
+
+    Returns:
+        None where the person's own pair overlaps less, or there is none.
+    """
+    masks = people(instances)
+    mine = next((k for k, mask in enumerate(masks) if instances[mask][0] == instance), None)
+    if mine is None or not found:
+        return None
+    by_mask = np.array([[mask_iou(one.mask, mask) for one in found] for mask in masks])
+    by_box = np.array([[box_iou(one.box, box_of(mask)) for one in found] for mask in masks])
+    who, what = linear_sum_assignment(-(by_mask + by_box))
+    for k, n in zip(who, what):
+        if k == mine and min(by_mask[k, n], by_box[k, n]) >= least_iou:
+            return found[n]
+    return None
+
+
+def mask_iou(a: np.ndarray, b: np.ndarray) -> float:
+    """Intersection over union of two masks (H, W) bool."""
+    return float((a & b).sum() / max(1, (a | b).sum()))
+
+
+def box_iou(a: Sequence[float], b: Sequence[float]) -> float:
+    """Intersection over union of two boxes."""
+    width, height = (max(0.0, min(a[k + 2], b[k + 2]) - max(a[k], b[k])) for k in (0, 1))
+    shared = width * height
+    areas = sum((box[2] - box[0]) * (box[3] - box[1]) for box in (a, b))
+    return shared / max(areas - shared, 1e-9)
+
+
+def inside(box: Sequence[int], size: tuple[int, ...]) -> Box:
+    """A box clipped to a picture, at least a pixel wide and high."""
+    height, width = size
+    x0, y0 = min(max(box[0], 0), width - 1), min(max(box[1], 0), height - 1)
+    return x0, y0, max(min(box[2], width), x0 + 1), max(min(box[3], height), y0 + 1)

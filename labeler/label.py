@@ -1,34 +1,34 @@
 """Turns captures into datasets of crops: `python -m labeler.label data/captures/demo-tgt`.
 
-A backend finds the people in each picture; the capture's truth says who they are; rules decide which crops are kept.
-The same command goes on where it was cut off.
+A detector finds the people in each picture; the capture's truth says who they are; rules decide which crops are kept.
+Of pictures and videos without truth it cuts out everybody: `--no-truth`. The same command goes on where it was cut off.
 """
 
 import shlex
 import shutil
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from tqdm import tqdm
+import numpy as np
 from tyro.conf import Positional, arg
 
-from datasets.pictures import DatasetError
-from datasets.splits import roles
+from datasets.splits import Roles, roles
 from datasets.writer import DatasetWriter
-from labeler.crops import Rules, label_shot
-from labeler.detection import Backend, truth
+from labeler import coco, pictures
+from labeler.backends import Choice, checked, record
+from labeler.crops import DAMAGED
+from labeler.pictures import UNKNOWN_PID
+from labeler.rules import Rules
+from labeler.work import Job, refuse_damage
+from opengspr import work
 from opengspr.command import UserError, command, data_root
-from opengspr.files import one_writer, output_folder, parse_object
-from synth.capture import Capture, CaptureError, open_capture, read_unit
+from opengspr.files import one_writer, output_folder
+from opengspr.sharing import Sharing
+from synth.capture import Capture, CaptureError, open_capture
 
-BACKENDS: dict[str, Backend] = {"truth": truth}
 LICENCE = "CC-BY-4.0"
-UNIT_BYTES = 192 << 20  # of units in one shard of the dataset, whose crops then come to about 64 MB
-DAMAGED = "damaged"
-MOST_DAMAGED = 0.01  # share of the shots
 
 
 @dataclass(frozen=True)
@@ -36,113 +36,147 @@ class Settings:
     """Labels captures: cuts every person out of their pictures into a dataset."""
 
     captures: Positional[tuple[Path, ...]]
-    """Folders that synth.render wrote."""
+    """Folders that synth.render wrote; with --no-truth folders of pictures, or videos."""
     out: Path | None = None
     """The dataset's folder, for one capture; by default the data root's folder of the capture's name."""
-    backend: str = "truth"
-    """Who finds the people: truth (the renderer's own masks)."""
+    choice: Annotated[Choice, arg(name="")] = field(default_factory=Choice)
     rules: Annotated[Rules, arg(name="")] = field(default_factory=Rules)
+    sharing: Annotated[Sharing, arg(name="")] = field(default_factory=Sharing)
+    no_truth: bool = False
+    """Any pictures or videos: crops of everybody, of whom nobody knows who they are (pid -1)."""
+    every: int | None = None
+    """Without truth: look at every N-th picture or frame; by default at all pictures, and two frames a second."""
     partial: bool = False
     """Also label a capture that is not rendered to its end."""
     on_bad: Literal["stop", "skip"] = "stop"
     """Damaged pictures: stop at the first, or skip and count them (and stop past 1 %)."""
+    coco: Path | None = None
+    """Also write the capture's whole frames with their truth into this folder, as a COCO dataset."""
     data_root: Path | None = None
     """Where captures and datasets lie; by default $OPENGSPR_DATA, else ./data."""
 
 
 def main(settings: Settings) -> None:
-    jobs = [(capture, _out(settings, capture)) for capture in map(open_capture, settings.captures)]
-    if not jobs:
+    if not settings.captures:
         raise UserError("no capture named: wanted folders that synth.render wrote")
-    if not 0 <= settings.rules.padding <= 1:
-        raise UserError(f"--padding {settings.rules.padding}: wanted a share from 0 to 1")
-    if settings.backend not in BACKENDS:
-        raise UserError(f"--backend {settings.backend}: no such backend; there is {', '.join(BACKENDS)}")
-    if settings.out and len(jobs) > 1:
-        raise UserError(f"--out {settings.out}: for one capture only, got {len(jobs)}")
-    if len({out for _, out in jobs}) < len(jobs):
+    settings.rules.check()
+    settings.sharing.check()
+    if settings.no_truth:
+        _label_pictures(settings)
+    else:
+        _label_captures(settings)
+
+
+def _label_captures(settings: Settings) -> None:
+    captures = [(capture, _out(settings, capture)) for capture in map(open_capture, settings.captures)]
+    choice = checked(settings.choice)
+    for flag, folder in (("--out", settings.out), ("--coco", settings.coco)):
+        if folder and len(captures) > 1:
+            raise UserError(f"{flag} {folder}: for one capture only, got {len(captures)}")
+    if len({out for _, out in captures}) < len(captures):
         raise UserError("two captures of the same name: label them one by one, each with its own --out")
-    for capture, _ in jobs:
+    for capture, _ in captures:
         _units(capture, settings.partial)
-    for capture, out in jobs:
-        with one_writer(output_folder(out, parents=not settings.out)):
-            print(f"{out}: {label_capture(capture, out, settings)}")
-    outs = [out for _, out in jobs]
+    for capture, out in captures:
+        output_folder(out, parents=not settings.out)
+        print(f"{out}: {_label_capture(capture, out, choice, settings)}")
+        if settings.coco:
+            print(f"{settings.coco}: {coco.export(capture, settings.coco)}")
+    outs = [out for _, out in captures]
     print(f"done: {', '.join(map(str, outs))}; train: python -m train.smcr {_train_flags(settings, outs)}")
 
 
-def label_capture(capture: Capture, out: Path, settings: Settings) -> str:
-    """Labels what is missing of one capture; the caller holds the output folder.
+def _label_capture(capture: Capture, out: Path, choice: Choice, settings: Settings) -> str:
+    units, shots, skip = _units(capture, settings.partial), capture.info["shots"], settings.on_bad == "skip"
+    labeler = {**record(choice), **asdict(settings.rules)}
+    provenance = {"capture": capture.info, "units": len(units), "labeler": labeler}
+    each = shots // max(1, capture.info["units"])
+    jobs = [
+        Job(capture.path, out / "parts" / unit.name, each, shots, choice, settings.rules, skip, provenance)
+        for unit in units
+    ]
 
-    Returns:
-        one line that says what there is now.
-    """
-    units = _units(capture, settings.partial)
-    labeler = {"backend": settings.backend, **asdict(settings.rules)}
-    writer = DatasetWriter(out, {"capture": capture.info, "units": len(units), "labeler": labeler})
-    if writer.finished:
-        return "already whole, nothing to do"
-    people = {row["pid"]: row for row in capture.people.drop_columns("look").to_pylist()}
-    for pid, look in zip(people, capture.people["look"].to_pylist(), strict=True):
-        people[pid]["like"] = _like(capture, look)
-    shards = _shards(units)
-    missing = [shard for shard in range(len(shards)) if not writer.has(shard)]
-    if len(missing) < len(shards):
-        print(f"{out}: going on, {len(shards) - len(missing)} of {len(shards)} shards are there")
-    shots = capture.info["shots"]
-    total = shots * sum(len(shards[shard]) for shard in missing) // max(1, capture.info["units"])
-    with tqdm(total=total, desc=str(out), unit="shot", disable=None) as bar:
-        for shard in missing:
-            drops: Counter[str] = Counter()
-            writer.add(shard, _crops(shards[shard], settings, people, drops, bar), drops)
-            if (damaged := writer.drops()[DAMAGED]) > MOST_DAMAGED * shots:
-                raise UserError(f"{capture.path}: {damaged} damaged shots, more than 1 % of {shots}")
-    return _finish(writer, capture)
+    def finish(writer: DatasetWriter) -> str:
+        refuse_damage(capture.path, writer.drops()[DAMAGED], shots)
+        _refuse_nothing(writer, capture.path)
+        split = capture.info["split"]
+        shares = split["train"], split.get("distractors", 0)
+        dealt = roles(capture.people["pid"].to_pylist(), *shares, capture.info["world"], capture.info["seed"])
+        info = writer.finish(dealt, capture.info.get("licence", LICENCE))
+        counts = info["counts"]
+        line = (
+            f"{counts['crops']} crops of {counts['ids']} people in {counts['cameras']} cameras "
+            f"(train {counts['train']}, query {counts['query']}, gallery {counts['gallery']})"
+        )
+        if sum(shares) < 1 and not counts["query"]:
+            line += "; no query: nobody outside train was kept in two cameras"
+        return line + _dropped(info["drops"])
 
-
-def _like(capture: Capture, look: str) -> int:
-    """The pid of whose clothes somebody shares, -1 for nobody's."""
-    like = parse_object(look.encode(), f"{capture.path / 'people.parquet'}: a look", CaptureError).get("like")
-    return like if isinstance(like, int) else -1
+    return _write(out, provenance, jobs, settings.sharing, finish)
 
 
-def _crops(
-    units: list[Path], settings: Settings, people: dict[int, dict[str, Any]], drops: Counter[str], bar: tqdm
-) -> Iterator[tuple[dict[str, Any], bytes]]:
-    """The kept crops of some units, streamed; counts the others in `drops`."""
-    for unit in units:
-        for shot in read_unit(unit):
-            bar.update()
-            try:
-                crop = label_shot(shot, BACKENDS[settings.backend], settings.rules, people)
-            except (CaptureError, DatasetError) as error:
-                if settings.on_bad == "stop":
-                    raise UserError(f"{unit}: {error}") from error
-                crop = DAMAGED
-            if isinstance(crop, str):
-                drops[crop] += 1
-            else:
-                yield crop
+def _label_pictures(settings: Settings) -> None:
+    if settings.every is not None and settings.every < 1:
+        raise UserError(f"--every: got {settings.every}, wanted at least 1")
+    if settings.choice.backend == "truth":
+        raise UserError("--backend truth: pictures without truth need a detector")
+    sources = [pictures.open_source(path) for path in settings.captures]
+    choice = checked(settings.choice)
+    out = settings.out or data_root(settings.data_root) / f"{settings.captures[0].stem}-crops"
+    output_folder(out, parents=not settings.out)
+    told = [
+        {"name": one.path.name, "pictures": one.size, "every": pictures.every_nth(one, settings.every)}
+        for one in sources
+    ]
+    provenance = {"sources": told, "labeler": {**record(choice), **asdict(settings.rules)}}
+    jobs = [*pictures.jobs_of(sources, settings.every, out, choice, settings.rules, settings.on_bad, provenance)]
+
+    def finish(writer: DatasetWriter) -> str:
+        refuse_damage(settings.captures[0], writer.drops()[DAMAGED], sum(job.shots for job in jobs))
+        _refuse_nothing(writer, settings.captures[0])
+        info = writer.finish(Roles(train=np.array([UNKNOWN_PID])), "LicenseRef-of-the-pictures")
+        return f"{info['counts']['crops']} crops, all train, pid -1 (unknown)" + _dropped(info["drops"])
+
+    print(f"{out}: {_write(out, provenance, jobs, settings.sharing, finish)}")
+    print(f"done: {out}; look: python -m datasets.sheet {shlex.quote(str(out))} --out {out.name}.jpg")
 
 
-def _finish(writer: DatasetWriter, capture: Capture) -> str:
+def _write(
+    out: Path,
+    provenance: dict[str, Any],
+    jobs: Sequence[work.Job],
+    sharing: Sharing,
+    finish: Callable[[DatasetWriter], str],
+) -> str:
+    """Does what is missing of a dataset, and finishes it when nothing is; returns a line that says what there is."""
+    with sharing.writer(out):
+        writer = DatasetWriter(out, provenance)
+        if writer.finished:
+            return "already whole, nothing to do"
+        if there := sum(writer.has(job.name) for job in jobs):
+            print(f"{out}: going on, {there} of {len(jobs)} units are there")
+        missing = [job for job in sharing.mine(jobs) if not writer.has(job.name)]
+        failed = sharing.run(missing, sum(job.shots for job in missing), out / "logs", out.name)
+    if failed:
+        raise UserError(f"{len(failed)} units failed three times: {', '.join([*failed][:5])}; see {out / 'logs'}")
+    if not all(writer.has(job.name) for job in jobs):
+        there = sum(writer.has(job.name) for job in jobs)
+        return f"{there} of {len(jobs)} units are labelled; the dataset is whole when the other shards are"
+    with one_writer(out):
+        return "already whole" if DatasetWriter(out, provenance).finished else finish(writer)
+
+
+def _refuse_nothing(writer: DatasetWriter, source: Path) -> None:
+    """Clears a dataset in which there would be no crop, so that it may be tried with other rules."""
     if not writer.rows():
         drops = _listed(writer.drops())
-        shutil.rmtree(writer.root / "parts")
-        shutil.rmtree(writer.root / "shards")
-        raise UserError(f"{capture.path}: no crop is left by these rules; dropped: {drops}")
-    shares = capture.info["split"]
-    train, distractors = shares["train"], shares.get("distractors", 0)
-    dealt = roles(capture.people["pid"].to_pylist(), train, distractors, capture.info["world"], capture.info["seed"])
-    info = writer.finish(dealt, capture.info.get("licence", LICENCE))
-    counts = info["counts"]
-    line = (
-        f"{counts['crops']} crops of {counts['ids']} people in {counts['cameras']} cameras "
-        f"(train {counts['train']}, query {counts['query']}, gallery {counts['gallery']})"
-    )
-    if train + distractors < 1 and not counts["query"]:
-        line += "; no query: nobody outside train was kept in two cameras"
-    return line + (f"; dropped {_listed(info['drops'])}" if info["drops"] else "")
+        for name in ("parts", "shards", "logs"):
+            shutil.rmtree(writer.root / name, ignore_errors=True)
+        raise UserError(f"{source}: no crop is left by these rules; dropped: {drops}")
+
+
+def _dropped(drops: dict[str, int]) -> str:
+    return f"; dropped {_listed(drops)}" if drops else ""
 
 
 def _listed(drops: dict[str, int]) -> str:
@@ -167,19 +201,6 @@ def _units(capture: Capture, partial: bool) -> list[Path]:
             "run synth.render again to finish it, or label what there is by --partial"
         )
     return units
-
-
-def _shards(units: list[Path]) -> list[list[Path]]:
-    """The units of each shard: runs of about UNIT_BYTES, which depend on nothing but the units."""
-    shards: list[list[Path]] = []
-    filled = UNIT_BYTES
-    for unit in units:
-        if filled >= UNIT_BYTES:
-            shards.append([])
-            filled = 0
-        shards[-1].append(unit)
-        filled += unit.stat().st_size
-    return shards
 
 
 def _out(settings: Settings, capture: Capture) -> Path:

@@ -1,17 +1,31 @@
 """Fixtures that all rooms' tests share."""
 
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from labeler.label import Settings, main
-from tests.drawn import draw_capture
+from opengspr import farm
+from opengspr.work import Job, do
+from tests.drawn import draw_capture, label
 
 # A shell starts what runs in the background with SIGINT ignored, and the commands under test would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def do_here(jobs: Iterable[Job], *_: object) -> dict[str, str]:
+    """In place of `farm.run`: does jobs in this process, which starts no others."""
+    for job in jobs:
+        do(job, Path())
+    return {}
+
+
+@pytest.fixture
+def at_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands do their work in this process."""
+    monkeypatch.setattr(farm, "run", do_here)
 
 
 @pytest.fixture
@@ -25,7 +39,9 @@ def data(tmp_path: Path) -> Path:
 def shared_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data root with the dataset `little`, labelled; not to be changed."""
     root = tmp_path_factory.mktemp("data")
-    main(Settings((draw_capture(root / "captures" / "little"),), data_root=root))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(farm, "run", do_here)
+        label(draw_capture(root / "captures" / "little"), data_root=root)
     return root
 
 

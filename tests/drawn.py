@@ -10,7 +10,9 @@ import numpy as np
 from PIL import Image
 
 from datasets.pictures import encode
-from synth.capture import Shot, write_capture_info, write_people, write_unit
+from labeler.backends import Choice
+from labeler.label import Settings, main
+from synth.capture import Frame, Shot, write_capture_info, write_people, write_unit
 
 
 def png(mask: np.ndarray) -> bytes:
@@ -66,17 +68,29 @@ def draw_shot(pid: int, camid: int, number: int = 0, **truth: Any) -> Shot:
 
 
 def draw_capture(
-    path: Path, people: int = 6, cameras: int = 3, per_camera: int = 2, train: float = 0.5, units: int = 3
+    path: Path,
+    people: int = 6,
+    cameras: int = 3,
+    per_camera: int = 2,
+    train: float = 0.5,
+    units: int = 3,
+    frames: bool = False,
 ) -> Path:
-    """A capture of people x cameras x per_camera shots, dealt to units."""
+    """A capture of people x cameras x per_camera shots, dealt to units, each with a full and an empty frame or none."""
     shots = [draw_shot(p, c, n) for p in range(people) for c in range(cameras) for n in range(per_camera)]
     info = {"world": "test", "seed": 0, "split": {"train": train}, "shots": len(shots), "units": units}
     write_capture_info(path, info)
     row = {"world": "test", "sex": "female", "age_group": "adult", "skin_tone": 5, "height_m": 1.7, "look": {}}
     write_people(path, [{"pid": pid, **row} for pid in range(people)])
     for unit in range(units):
-        write_unit(path / "units" / f"unit{unit}.tar", shots[unit::units])
+        whole = [draw_frame(unit, {0: 100, 1: 300 + 50 * unit}), draw_frame(unit, {})] if frames else []
+        write_unit(path / "units" / f"unit{unit}.tar", [*shots[unit::units], *whole])
     return path
+
+
+def label(*captures: Path, **settings: Any) -> None:
+    """Labels captures by their true masks."""
+    main(Settings(captures, choice=Choice("truth"), **settings))
 
 
 def tree(root: Path) -> dict[str, bytes]:
@@ -87,3 +101,33 @@ def tree(root: Path) -> dict[str, bytes]:
 def edit_json(path: Path, **changes: Any) -> None:
     """Changes some values of a JSON file."""
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def draw_frame(number: int, people: dict[int, int], camid: int = 0) -> Frame:
+    """A whole frame at 960 x 540 with figures 40 x 100 pixels at `people`: pid to left edge; nobody makes it empty."""
+    random = np.random.default_rng(number)
+    mask = np.zeros((540, 960), np.uint8)
+    image = np.full((540, 960, 3), 110, np.uint8)
+    seen = []
+    for instance, (pid, left) in enumerate(people.items(), 1):
+        mask[200:300, left : left + 40] = instance
+        image[mask == instance] = colour(pid)
+        box = [2 * left, 400, 2 * left + 80, 600]
+        about = {"pid": pid, "instance": instance, "box": box, "box_full": box, "visible_share": 1.0, "truncation": 0.0}
+        seen.append(about | {"keypoints_2d": [[2 * left, 400, 1]] * 17})
+    image += random.integers(0, 20, image.shape, np.uint8)
+    truth = {
+        "key": f"{'full' if people else 'empty'}_c{camid:02d}s00_{number:06d}",
+        "world": "test",
+        "place": f"place{camid}",
+        "viewpoint": 0,
+        "camid": camid,
+        "frame": number,
+        "scale": 0.5,
+        "weather": "clear",
+        "hour": 12.0,
+        "sun": {},
+        "camera": {},
+        "people": seen,
+    }
+    return Frame(truth, encode(image), png(mask))

@@ -17,9 +17,8 @@ from datasets import cut, export, sheet, verify
 from datasets.choice import choose_crops, choose_ids
 from datasets.manifest import COLUMNS, open_dataset
 from datasets.writer import checksums
-from labeler import label
 from opengspr.command import UserError, command
-from tests.drawn import colour, draw_capture, edit_json, tree
+from tests.drawn import colour, draw_capture, edit_json, label, tree
 
 
 @pytest.fixture
@@ -44,8 +43,8 @@ def test_market_layout(shared_data: Path, tmp_path: Path) -> None:
         assert (tmp_path / "m" / file).read_bytes() == crops.read(i)
 
 
-def test_market_safe_is_what_common_readers_take(tmp_path: Path) -> None:
-    label.main(label.Settings((draw_capture(tmp_path / "wide", people=8, cameras=11),), data_root=tmp_path / "data"))
+def test_market_safe_is_what_common_readers_take(tmp_path: Path, at_home: None) -> None:
+    label(draw_capture(tmp_path / "wide", people=8, cameras=11), data_root=tmp_path / "data")
     export.main(export.Settings("wide", tmp_path / "m", market_safe=True, data_root=tmp_path / "data"))
     read = {
         folder: [

@@ -96,7 +96,7 @@ def test_folders_that_are_no_dataset(little: Path) -> None:
     [
         ("box", [0.0, 0.0, float("nan"), 1.0], "a box"),
         ("box", [5.0, 0.0, 1.0, 1.0], "a box"),
-        ("pid", -1, "at least 0"),
+        ("pid", -2, "at least 0, or -1"),
         ("offset", -1, "at least 0"),
         ("size", 1 << 40, "a size"),
         ("split", "val", "a split"),

@@ -10,24 +10,31 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pycocotools import mask as rle
 
+from datasets import writer
 from datasets.manifest import open_dataset
 from datasets.verify import Settings as Verify
 from datasets.verify import main as verify
-from labeler import label
-from labeler.crops import Rules, label_shot
-from labeler.detection import Detection, match, truth
+from labeler import work
+from labeler.crops import label_shots
+from labeler.detection import Detection, box_iou, box_of, match, truth
 from labeler.label import Settings, main
+from labeler.rules import Rules
 from opengspr.command import UserError, command
+from opengspr.shards import read_shard
+from opengspr.sharing import Sharing
 from synth.capture import Shot, open_capture, read_unit, write_unit
-from tests.drawn import draw_capture, draw_shot, edit_json, png, tree
+from tests.drawn import draw_capture, draw_shot, edit_json, label, png, tree
 
+CAPS = {"jpg": 1 << 20, "json": 1 << 20}
 ROOT = Path(__file__).parent.parent.parent
 PEOPLE = {3: {"skin_tone": 5, "sex": "female", "age_group": "adult", "like": 1}}
 
 
 def labelled(shot: Shot, **rules: Any) -> tuple[dict[str, Any], bytes] | str:
-    return label_shot(shot, truth, Rules(**rules), PEOPLE)
+    (crop,) = label_shots([shot], truth, Rules(**rules), PEOPLE)
+    return crop
 
 
 def test_a_tight_crop_is_the_person(tmp_path: Path) -> None:
@@ -84,16 +91,72 @@ def test_nobody_and_many() -> None:
     assert labelled(with_mask(draw_shot(3, 1, instance=2), second), padding=0)[0]["width"] == 25
 
 
-def test_match_takes_the_best_mask_or_none() -> None:
-    person = np.zeros((10, 10), bool)
-    person[:, :5] = True
-    found = [Detection((0, 0, 10, 10), 0.9, np.roll(person, by, axis=1)) for by in (4, 1, 2)]
-    assert match(found, person, 0.5) is found[1]
-    assert match(found[:1], person, 0.5) is None and match([], person, 0.0) is None
+def found(*masks: np.ndarray, score: float = 0.9) -> list[Detection]:
+    return [Detection(box_of(mask), score, mask) for mask in masks]
+
+
+def columns(first: int, last: int) -> np.ndarray:
+    """A mask of 10 x 20 with so many columns."""
+    mask = np.zeros((10, 20), bool)
+    mask[:, first:last] = True
+    return mask
+
+
+def test_match_pairs_everybody_and_takes_the_person_s_own() -> None:
+    instances = 1 * columns(0, 8) + 2 * columns(8, 16)
+    both = found(columns(7, 15), columns(0, 9))
+    assert match(both, instances, 1, 0.5) is both[1] and match(both, instances, 2, 0.5) is both[0]
+    assert match(both[:1], instances, 1, 0.1) is None, "the neighbour's detection is not taken, however little is asked"
+    assert match(both, instances, 3, 0.1) is None and match([], instances, 1, 0.0) is None
+    assert match(found(columns(0, 4)), instances, 1, 0.51) is None
+    thin = found(columns(0, 8) & (np.arange(20) % 2 == 0))  # the box fits and the mask does not
+    assert match(thin, instances, 1, 0.51) is None
+
+
+def test_overlap_of_boxes() -> None:
+    assert box_iou((0, 0, 10, 10), (5, 0, 15, 10)) == pytest.approx(1 / 3)
+    assert box_iou((0, 0, 4, 4), (4, 0, 8, 4)) == 0 and box_iou((1, 2, 3, 4), (1, 2, 3, 4)) == pytest.approx(1)
+
+
+def test_unsure_and_doubled_detections_go() -> None:
+    seen = [*found(columns(0, 8), score=0.8), *found(columns(0, 9), columns(10, 20)), *found(columns(1, 4), score=0.4)]
+    sure, unsure, twice = Rules().sure(seen)
+    assert [one.box[::2] for one in sure] == [(0, 9), (10, 20)] and (unsure, twice) == (1, 1)
+
+
+def test_two_people_in_one_detection_are_dropped() -> None:
+    def two(mask: np.ndarray) -> None:
+        mask[20:120, 60:75] = 2
+
+    shot = with_mask(draw_shot(3, 1), two)
+
+    def merged(pictures: Any, truths: Any) -> list[list[Detection]]:
+        return [found(instances > 0) for instances in truths]
+
+    (crop,) = label_shots([shot], merged, Rules(), PEOPLE)
+    assert crop == "two people merged"
+    (crop,) = label_shots([shot], merged, Rules(max_merged=0.3), PEOPLE)
+    assert not isinstance(crop, str) and crop[0]["width"] > 55
+
+
+def test_what_the_truth_drops_is_not_looked_for() -> None:
+    def asked(pictures: Any, truths: Any) -> list[list[Detection]]:
+        raise AssertionError
+
+    assert [*label_shots([draw_shot(3, 1, visible_share=0.1)], asked, Rules(), PEOPLE)] == ["hidden"]
+
+
+def test_the_mask_of_a_crop_is_in_its_row() -> None:
+    row, _ = labelled(draw_shot(3, 1), padding=0)
+    mask = rle.decode({"size": [row["height"], row["width"]], "counts": row["mask"].encode()})
+    assert mask.shape == (100, 40) and mask.all()
+    row, _ = labelled(draw_shot(3, 1, attributes={"upper": "coat"}))
+    mask = rle.decode({"size": [row["height"], row["width"]], "counts": row["mask"].encode()})
+    assert mask.sum() == 4000 and json.loads(row["attributes"]) == {"upper": "coat"}
 
 
 def test_the_dataset_is_whole_and_says_how_to_train(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    main(Settings((data / "captures" / "little",), data_root=data))
+    label(data / "captures" / "little", data_root=data)
     last = capsys.readouterr().out.splitlines()[-1]
     assert last.startswith(f"done: {data / 'little'}; train: python -m train.smcr --syn little --src SRC --tgt TGT")
     verify(Verify("little", pictures=True, data_root=data))
@@ -106,7 +169,7 @@ def test_the_dataset_is_whole_and_says_how_to_train(data: Path, capsys: pytest.C
 def test_distractors_are_never_queries(tmp_path: Path) -> None:
     capture = draw_capture(tmp_path / "captures" / "little", people=10)
     edit_json(capture / "capture.json", split={"train": 0.5, "distractors": 0.2})
-    main(Settings((capture,), data_root=tmp_path))
+    label(capture, data_root=tmp_path)
     verify(Verify("little", data_root=tmp_path))
     crops = open_dataset("little", tmp_path).crops
     pid, split = crops.pid, crops.column("split").astype(str)
@@ -119,7 +182,7 @@ def test_distractors_are_never_queries(tmp_path: Path) -> None:
 
 def test_three_worlds_make_one_training_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     captures = [draw_capture(tmp_path / "captures" / f"my-{role}") for role in ("tgt", "syn", "src")]
-    main(Settings(tuple(captures), data_root=tmp_path))
+    label(*captures, data_root=tmp_path)
     assert "train.smcr --syn my-syn --src my-src --tgt my-tgt --data-root" in capsys.readouterr().out.splitlines()[-1]
 
 
@@ -131,44 +194,76 @@ def test_drops_are_counted(data: Path, capsys: pytest.CaptureFixture[str]) -> No
         shot.truth["visible_share"] = 0.1
     shots[3].truth["truncation"] = 0.9
     write_unit(unit, shots)
-    main(Settings((capture,), data_root=data))
+    label(capture, data_root=data)
     assert open_dataset("little", data).info["drops"] == {"hidden": 3, "truncated": 1}
     assert "dropped 3 hidden, 1 truncated" in capsys.readouterr().out
 
 
-def test_killed_and_run_again_is_as_if_uncut(data: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+def test_killed_and_run_again_is_as_if_uncut(data: Path, capsys: Any) -> None:
     capture = data / "captures" / "little"
     code = (
-        "import os, signal, sys; from pathlib import Path; from labeler import label\n"
-        "label.UNIT_BYTES, left, original = 1, iter(range(30)), label.label_shot\n"
+        "import os, signal, sys; from pathlib import Path; from labeler import work; from opengspr import farm\n"
+        "from tests.conftest import do_here; from tests.drawn import label\n"
+        "farm.run, left, original = do_here, iter(range(30)), work.label_shots\n"
         "def killing(*args):\n"
-        "    if next(left, None) is None: os.kill(os.getpid(), signal.SIGKILL)\n"
-        "    return original(*args)\n"
-        "label.label_shot = killing\n"
-        "label.main(label.Settings((Path(sys.argv[1]),), data_root=Path(sys.argv[2])))"
+        "    for crop in original(*args):\n"
+        "        if next(left, None) is None: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "        yield crop\n"
+        "work.label_shots = killing\n"
+        "label(Path(sys.argv[1]), data_root=Path(sys.argv[2]))"
     )
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "-c", code, str(capture), str(data)], env=environment, capture_output=True)
-    assert done.returncode == -signal.SIGKILL and not (data / "little" / "SHA256SUMS").exists()
-    monkeypatch.setattr(label, "UNIT_BYTES", 1)
-    main(Settings((capture,), data_root=data))
+    assert done.returncode == -signal.SIGKILL and not (data / "little" / "SHA256SUMS").exists(), done.stderr
+    label(capture, data_root=data)
     said = capsys.readouterr()
-    assert "going on, 2 of 3 shards are there" in said.out and "stale lock" in said.err
+    assert "going on, 2 of 3 units are there" in said.out and "stale lock" in said.err
     cut = tree(data / "little")
     shutil.rmtree(data / "little")
-    main(Settings((capture,), data_root=data))
-    assert tree(data / "little") == cut and len(cut) == 6
+    label(capture, data_root=data)
+    assert tree(data / "little") == cut and len(cut) == 4
+
+
+def test_workers_and_shards_make_the_same_dataset(data: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    capture = data / "captures" / "little"
+    label(capture, data_root=data)
+    whole = tree(data / "little")
+    (data / "o").mkdir()
+    for share, there in (("2/3", "1 of 3 units are labelled"), ("0/3", "2 of 3 units are"), ("1/3", "36 crops")):
+        label(capture, out=data / "o" / "little", sharing=Sharing(shard=share))
+        assert there in capsys.readouterr().out
+    assert tree(data / "o" / "little") == whole
+    monkeypatch.undo()  # real processes
+    label(capture, out=data / "two", sharing=Sharing(workers=2))
+    assert {name: data for name, data in tree(data / "two").items() if name.startswith("shards")} == {
+        name: data for name, data in whole.items() if name.startswith("shards")
+    }
+
+
+def test_parts_are_joined_to_shards_of_a_size(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "SHARD_BYTES", 40_000)
+    label(data / "captures" / "little", data_root=data)
+    verify(Verify("little", pictures=True, data_root=data))
+    crops = open_dataset("little", data).crops
+    assert len({*crops.column("shard")}) > 1
+    members = {
+        (path.stem, member.name): member.data
+        for path in (data / "little" / "shards").iterdir()
+        for member in read_shard(path, CAPS)
+    }
+    for i, (key, shard) in enumerate(zip(crops.column("key"), crops.column("shard"))):
+        assert crops.read(i) == members[f"{shard:05d}", f"{key}.jpg"]
 
 
 def test_a_second_run_does_nothing(data: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
-    settings = Settings((data / "captures" / "little",), data_root=data)
-    main(settings)
+    capture = data / "captures" / "little"
+    label(capture, data_root=data)
     before = tree(data / "little")
-    monkeypatch.setattr(label, "label_shot", None)
-    main(settings)
+    monkeypatch.setattr(work, "label_shots", None)
+    label(capture, data_root=data)
     assert "already whole, nothing to do" in capsys.readouterr().out and tree(data / "little") == before
     with pytest.raises(UserError, match="made otherwise \\(padding: 0.1 there, 0.2 now\\)"):
-        main(Settings(settings.captures, rules=Rules(padding=0.2), data_root=data))
+        label(capture, rules=Rules(padding=0.2), data_root=data)
     assert tree(data / "little") == before
 
 
@@ -176,9 +271,9 @@ def test_an_unfinished_capture_needs_partial(data: Path) -> None:
     capture = data / "captures" / "little"
     (capture / "units" / "unit1.tar").unlink()
     with pytest.raises(UserError, match="2 of 3 units are rendered"):
-        main(Settings((capture,), data_root=data))
+        label(capture, data_root=data)
     assert not (data / "little").exists()
-    main(Settings((capture,), partial=True, data_root=data))
+    label(capture, partial=True, data_root=data)
     assert open_dataset("little", data).info["counts"]["crops"] == 24
 
 
@@ -192,29 +287,29 @@ def test_damaged_pictures_stop_or_are_set_aside(tmp_path: Path) -> None:
     capture = draw_capture(tmp_path / "c", people=50, cameras=2, per_camera=1)
     damage(capture, 1)
     with pytest.raises(UserError, match=r"unit0\.tar: 00000_c00s00_000000_00: empty, wanted a picture"):
-        main(Settings((capture,), data_root=tmp_path / "data"))
-    main(Settings((capture,), on_bad="skip", data_root=tmp_path / "data"))
+        label(capture, data_root=tmp_path / "data")
+    label(capture, on_bad="skip", data_root=tmp_path / "data")
     assert open_dataset("c", tmp_path / "data").info["drops"] == {"damaged": 1}
     damage(capture, 2)
     with pytest.raises(UserError, match="2 damaged shots, more than 1 % of 100"):
-        main(Settings((capture,), tmp_path / "other", on_bad="skip"))
+        label(capture, out=tmp_path / "other", on_bad="skip")
 
 
 def test_no_crop_left_is_said_and_other_rules_may_follow(data: Path) -> None:
     capture = data / "captures" / "little"
     with pytest.raises(UserError, match="no crop is left by these rules; dropped: 36 too low"):
-        main(Settings((capture,), rules=Rules(min_height=500), data_root=data))
-    main(Settings((capture,), data_root=data))
+        label(capture, rules=Rules(min_height=500), data_root=data)
+    label(capture, data_root=data)
 
 
 def test_one_camera_has_no_query_and_that_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    main(Settings((draw_capture(tmp_path / "captures" / "c", cameras=1),), data_root=tmp_path))
+    label(draw_capture(tmp_path / "captures" / "c", cameras=1), data_root=tmp_path)
     assert "no query: nobody outside train was kept in two cameras" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", ["a 'quoted' \"one\"", "new\nline", "Füße-日本", "x" * 250, "$(touch here)"])
 def test_odd_names_work(tmp_path: Path, name: str) -> None:
-    main(Settings((draw_capture(tmp_path / "captures" / name, people=2, units=1),), data_root=tmp_path))
+    label(draw_capture(tmp_path / "captures" / name, people=2, units=1), data_root=tmp_path)
     assert len(open_dataset(name, tmp_path).crops) == 12
 
 
@@ -231,7 +326,7 @@ def test_refusals_are_one_line(data: Path, fails: Callable[..., str]) -> None:
     (data / "sums" / "SHA256SUMS").touch()
     root = ["--data-root", str(data)]
     for arguments, wanted in (
-        ([capture, "--backend", "detectron3"], "no such backend; there is truth"),
+        ([capture, "--backend", "detectron3"], "no such backend; there is torchvision, detectron2, truth"),
         ([capture, other], "two captures of the same name"),
         ([capture, other, "--out", str(data / "o")], "for one capture only, got 2"),
         ([str(data)], "not a capture"),
@@ -253,16 +348,16 @@ def test_a_person_who_is_not_in_the_list_is_named(data: Path) -> None:
     capture = data / "captures" / "little"
     write_unit(capture / "units" / "unit2.tar", [draw_shot(77, 0)])
     with pytest.raises(UserError, match=r"unit2\.tar: 00077_c00s00_000000_00: pid 77 is not in people"):
-        main(Settings((capture,), data_root=data))
+        label(capture, data_root=data)
 
 
 def test_progress_is_quiet_without_a_terminal(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    main(Settings((data / "captures" / "little",), data_root=data))
+    label(data / "captures" / "little", data_root=data)
     assert capsys.readouterr().err == ""
 
 
 def test_rows_in_the_shards_are_json(shared_data: Path) -> None:
     whole = (shared_data / "little" / "shards" / "00000.tar").read_bytes()
     at = whole.index(b'{"key"')
-    row = json.loads(whole[at : whole.index(b"}", at) + 1])
+    row, _ = json.JSONDecoder().raw_decode(whole[at : at + 4000].decode(errors="replace"))
     assert row["world"] == "test" and "split" not in row

@@ -1,0 +1,171 @@
+"""Mask R-CNN for people (He et al., ICCV 2017), torchvision's: a light one for processors, and with ResNet-50.
+
+    Detector.load("default", "cpu")([picture], [])
+
+The light one stands on ResNet-10-T (timm) with a feature pyramid of 64 channels; one class needs no more.
+"""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.error import URLError
+
+import numpy as np
+import timm
+import torch
+from torch import Tensor, nn
+from torchvision.models.detection import MaskRCNN, maskrcnn_resnet50_fpn
+from torchvision.models.detection.anchor_utils import AnchorGenerator
+from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHead
+from torchvision.models.detection.mask_rcnn import MaskRCNNHeads, MaskRCNNPredictor
+from torchvision.ops import FeaturePyramidNetwork, MultiScaleRoIAlign
+from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
+from torchvision.transforms.functional import resize
+
+from labeler.detection import Detection, inside
+from opengspr.checkpoint import fit, read_weights
+from opengspr.command import UserError
+
+DEFAULT = Path(__file__).parent / "weights" / "light.safetensors"
+MODELS = ("light", "r50")
+CHANNELS, HIDDEN = 64, 256
+LEVELS = ["0", "1", "2", "3"]  # strides 4 to 32; the pyramid adds one of stride 64
+SIZES = tuple((16 * 2**k, 16 * 2 ** (k + 0.5)) for k in range(5))  # square roots of the anchors' areas, pixels
+RATIOS = (1.6, 2.6, 4.0)  # height over width
+PERSON = 1  # among the classes, as in COCO
+LONGEST = 960  # longer sides are shrunk to this many pixels
+CUT = 0.5  # of a mask's probability
+
+
+class Trunk(nn.Module):
+    """A feature pyramid: picture (B, 3, H, W) -> {"0" .. "3", "pool"}: (B, CHANNELS, H / stride, W / stride)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = timm.create_model("resnet10t", features_only=True, out_indices=(1, 2, 3, 4))
+        channels = [info["num_chs"] for info in self.body.feature_info.get_dicts()]  # type: ignore[union-attr, operator]
+        self.pyramid = FeaturePyramidNetwork(channels, CHANNELS, LastLevelMaxPool())
+        self.out_channels = CHANNELS
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        return self.pyramid(OrderedDict(zip(LEVELS, self.body(x))))
+
+
+def build(model: str) -> MaskRCNN:
+    """A model that has learnt nothing. Args: model: light or r50."""
+    if model == "r50":
+        return maskrcnn_resnet50_fpn(weights=None, weights_backbone=None, num_classes=2, box_detections_per_img=50)
+    assert model == "light", model
+    return MaskRCNN(
+        Trunk(),
+        rpn_anchor_generator=AnchorGenerator(SIZES, (RATIOS,) * len(SIZES)),
+        rpn_pre_nms_top_n_train=500,
+        rpn_post_nms_top_n_train=300,
+        rpn_pre_nms_top_n_test=200,
+        rpn_post_nms_top_n_test=80,
+        rpn_batch_size_per_image=128,
+        box_roi_pool=MultiScaleRoIAlign(LEVELS, 7, 2),
+        box_head=TwoMLPHead(CHANNELS * 49, HIDDEN),
+        box_predictor=FastRCNNPredictor(HIDDEN, 2),
+        box_batch_size_per_image=64,
+        box_detections_per_img=50,
+        mask_roi_pool=MultiScaleRoIAlign(LEVELS, 14, 2),
+        mask_head=MaskRCNNHeads(CHANNELS, (CHANNELS,) * 4, 1),
+        mask_predictor=MaskRCNNPredictor(CHANNELS, CHANNELS, 2),
+        _skip_resize=True,
+    )
+
+
+def weights_file(weights: str) -> Path:
+    """The file that a name of weights stands for.
+
+    Raises:
+        UserError: the published ones cannot be fetched.
+    """
+    if weights == "default":
+        return DEFAULT
+    if weights != "coco":
+        return Path(weights)
+    from torchvision.models.detection import MaskRCNN_ResNet50_FPN_V2_Weights as Published
+
+    try:
+        Published.COCO_V1.get_state_dict(progress=False, check_hash=True)
+    except (URLError, OSError, RuntimeError) as error:
+        raise UserError(
+            f"--weights coco: the published weights cannot be fetched: {error}; --weights default"
+        ) from error
+    return Path(torch.hub.get_dir()) / "checkpoints" / Published.COCO_V1.url.rpartition("/")[2]
+
+
+def read_model(path: Path) -> MaskRCNN:
+    """The model of a file that `labeler.train` wrote.
+
+    Raises:
+        UserError: not such a file, or weights that do not fit, which are listed.
+    """
+    tensors, notes = read_weights(path)
+    kind = notes.get("model")
+    if kind not in MODELS:
+        raise UserError(
+            f"{path}: weights of the model {kind!r}, wanted {' or '.join(MODELS)}: labeler.train writes them"
+        )
+    model = build(kind)
+    fit(model, tensors, path)
+    return model
+
+
+class Detector:
+    """The backend `torchvision`."""
+
+    def __init__(self, model: MaskRCNN, device: str = "cpu") -> None:
+        self.model, self.device = model.to(device).eval(), device
+
+    @classmethod
+    def load(cls, weights: str, device: str) -> "Detector":
+        """Args: weights: default, coco or a file."""
+        path = weights_file(weights)
+        if weights != "coco":
+            return cls(read_model(path), device)
+        from torchvision.models.detection import maskrcnn_resnet50_fpn_v2
+
+        model = maskrcnn_resnet50_fpn_v2(weights=None, weights_backbone=None)
+        fit(model, read_weights(path)[0], path)
+        return cls(model, device)
+
+    @torch.inference_mode()
+    def __call__(self, pictures: Sequence[np.ndarray], truths: Sequence[np.ndarray] = ()) -> list[list[Detection]]:
+        """As `detection.Backend`; boxes and masks are those of the given pictures, whatever size the model sees."""
+        del truths
+        tensors = [_tensor(picture).to(self.device) for picture in pictures]
+        results = self.model(tensors)
+        return [
+            _detections(result, tensor.shape[1:], picture.shape[:2])
+            for result, tensor, picture in zip(results, tensors, pictures)
+        ]
+
+
+def _tensor(picture: np.ndarray) -> Tensor:
+    """(3, H, W) float32 from 0 to 1, no side longer than LONGEST."""
+    tensor = torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1).float() / 255
+    height, width = picture.shape[:2]
+    factor = LONGEST / max(height, width)
+    if factor >= 1:
+        return tensor
+    return resize(tensor, [max(1, round(height * factor)), max(1, round(width * factor))], antialias=True)
+
+
+def _detections(result: dict[str, Tensor], seen: Sequence[int], size: tuple[int, ...]) -> list[Detection]:
+    """What the model found in a picture of this size (height, width), of which it saw one of another."""
+    people = result["labels"] == PERSON
+    masks = result["masks"][people]
+    if tuple(seen) != size and len(masks):
+        masks = nn.functional.interpolate(masks, size, mode="bilinear")
+    scale = torch.tensor([size[1] / seen[1], size[0] / seen[0]] * 2)
+    boxes = (result["boxes"][people].cpu() * scale).round().int().tolist()
+    cut = (masks[:, 0] > CUT).cpu().numpy()
+    found = []
+    for box, score, mask in zip(boxes, result["scores"][people].tolist(), cut):
+        box = inside(box, size)
+        if mask.any():
+            found.append(Detection(box, score, mask))
+    return found

@@ -1,0 +1,140 @@
+"""Crops of pictures and videos without truth, by a stand-in that finds what is red."""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy import ndimage
+
+from datasets.manifest import open_dataset
+from datasets.verify import Settings as Verify
+from datasets.verify import main as verify
+from labeler import label, pictures
+from labeler.backends import Choice
+from labeler.detection import Detection, box_of
+from labeler.label import Settings, main
+from labeler.rules import Rules
+from opengspr.command import UserError, command
+
+NO_ONE = np.full((120, 160, 3), 90, np.uint8)
+
+
+def red(images: Sequence[np.ndarray], truths: Sequence[np.ndarray]) -> list[list[Detection]]:
+    """Each patch that is red, the surer the redder."""
+    found = []
+    for image in images:
+        parts, count = ndimage.label(image[..., 0] > image[..., 1].astype(int) + 60)
+        masks = [parts == k for k in range(1, count + 1) if (parts == k).sum() > 20]
+        found.append([Detection(box_of(mask), float(image[mask][:, 0].mean() / 255), mask) for mask in masks])
+    return found
+
+
+def picture(*boxes: tuple[int, int, int, int], redness: int = 250) -> np.ndarray:
+    image = NO_ONE.copy()
+    for x0, y0, x1, y1 in boxes:
+        image[y0:y1, x0:x1] = redness, 40, 40
+    return image
+
+
+@pytest.fixture(autouse=True)
+def sees_red(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pictures, "load", lambda choice: red)
+    monkeypatch.setattr(label, "checked", lambda choice: choice)
+    monkeypatch.setattr(label, "record", lambda choice: {"backend": "red"})
+
+
+def run(*paths: Path, out: Path, **settings: Any) -> None:
+    main(Settings(paths, out=out, no_truth=True, choice=Choice("torchvision"), **settings))
+
+
+def album(folder: Path) -> Path:
+    (folder / "below <b>").mkdir(parents=True)
+    Image.fromarray(picture((20, 10, 50, 100), (90, 10, 120, 90))).save(folder / "a.png")
+    Image.fromarray(NO_ONE).save(folder / "b.png")
+    Image.fromarray(picture((0, 10, 30, 100))).save(folder / "below <b>" / "c's.png")
+    (folder / "notes.txt").write_text("no picture")
+    return folder
+
+
+def test_a_folder_of_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(album(tmp_path / "album"), out=tmp_path / "crops", rules=Rules(padding=0))
+    assert "3 crops, all train, pid -1 (unknown)" in capsys.readouterr().out
+    verify(Verify(str(tmp_path / "crops"), pictures=True))
+    crops = open_dataset(tmp_path / "crops").split("train")
+    assert crops.pid.tolist() == [-1] * 3 and crops.camid.tolist() == [0] * 3 and crops.frame.tolist() == [0, 0, 2]
+    assert crops.column("box").tolist() == [[20, 10, 50, 100], [90, 10, 120, 90], [0, 10, 30, 100]]
+    assert [json.loads(text)["source"] for text in crops.column("attributes")] == [
+        "a.png",
+        "a.png",
+        "below <b>/c's.png",
+    ]
+    assert abs(crops.image(1).mean(axis=(0, 1)) - [250, 40, 40]).max() < 3
+
+
+def test_what_is_dropped_is_counted(tmp_path: Path) -> None:
+    folder = album(tmp_path / "album")
+    Image.fromarray(picture((60, 10, 90, 100), redness=110)).save(folder / "d.png")
+    Image.fromarray(picture((60, 10, 90, 40))).save(folder / "e.png")
+    (folder / "f.jpg").write_bytes(b"no picture")
+    with pytest.raises(UserError, match=r"f\.jpg: cannot be read as a picture"):
+        run(folder, out=tmp_path / "o")
+    with pytest.raises(UserError, match="1 damaged shots, more than 1 % of 6"):
+        run(folder, out=tmp_path / "o", on_bad="skip")
+    (folder / "f.jpg").unlink()
+    run(folder, out=tmp_path / "crops", rules=Rules(whole=True, padding=0))
+    assert open_dataset(tmp_path / "crops").info["drops"] == {"cut by the edge": 1, "too low": 1, "unsure": 1}
+
+
+def test_each_source_is_a_camera_and_every_nth_is_seen(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        for k in range(150):
+            Image.fromarray(picture((20 + k % 60, 10, 50 + k % 60, 100))).save(tmp_path / name / f"{k:04d}.png")
+    run(tmp_path / "one", tmp_path / "two", out=tmp_path / "crops", every=2)
+    crops = open_dataset(tmp_path / "crops").crops
+    assert {*zip(crops.camid.tolist(), crops.frame.tolist())} == {(c, k) for c in (0, 1) for k in range(0, 150, 2)}
+    assert {*crops.column("place")} == {"one", "two"}
+
+
+def test_a_video(tmp_path: Path) -> None:
+    av = pytest.importorskip("av")
+    with av.open(str(tmp_path / "walk.mp4"), "w") as video:
+        stream = video.add_stream("mpeg4", rate=50)
+        stream.width, stream.height, stream.pix_fmt, stream.bit_rate = 160, 120, "yuv420p", 4_000_000
+        for k in range(2000):  # 40 s, longer than one run of frames
+            shown = picture((20 + k // 20, 10, 50 + k // 20, 100))
+            video.mux(stream.encode(av.VideoFrame.from_ndarray(shown, format="rgb24")))
+        video.mux(stream.encode())
+    run(tmp_path / "walk.mp4", out=tmp_path / "crops", rules=Rules(padding=0))
+    crops = open_dataset(tmp_path / "crops").crops
+    order = np.argsort(crops.frame)
+    frame, left = crops.frame[order], crops.column("box")[order, 0]
+    assert len(frame) == len({*frame.tolist()}) and abs(len(frame) - 84) <= 1, "two a second"
+    assert (np.diff(frame) >= 11).all() and frame[0] == 0 and frame[-1] > 980
+    assert abs(left - (20 + 2 * frame / 20)).max() <= 3, "where the person was at that time, in every run"
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["nowhere"], "nowhere: not there; --no-truth wants folders of pictures, or videos"),
+        (["empty"], "no picture in it; wanted files that end in .jpg"),
+        (["text.mp4"], "text.mp4: cannot be read as a picture or a video"),
+        (["album", "--every", "0"], "--every: got 0"),
+        (["album", "--backend", "truth"], "--backend truth: pictures without truth need a detector"),
+        (["album", "--min-height", "500"], "no crop is left by these rules; dropped: 3 too low"),
+    ],
+)
+def test_refusals(
+    tmp_path: Path, fails: Callable[..., str], monkeypatch: pytest.MonkeyPatch, args: list[str], said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    album(tmp_path / "album")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "text.mp4").write_text("no video")
+    backend = [] if "--backend" in args else ["--backend", "torchvision"]
+    assert said in fails(command, Settings, main, [*args, "--no-truth", "--out", "o", *backend])
