@@ -508,6 +508,52 @@ def test_pictures_are_neither_black_nor_blown_out(shots: list[Shot]) -> None:
         assert 15 < person.mean() < 235, shot.key
 
 
+LIGHT = """
+import json, os, sys, tempfile
+from dataclasses import replace
+from pathlib import Path
+import numpy as np
+from scipy.ndimage import median_filter
+from opengspr.work import silence
+from synth.blender import shoot, stage
+from synth.develop import Traits
+from synth.plan import QUALITIES, Camera, Unit
+
+out, folder = os.dup(1), Path(tempfile.mkdtemp(dir=sys.argv[1]))
+silence()
+camera = lambda view: Camera(0, view, Traits())
+def studio(place, weather):
+    unit = Unit("u", 0, "test", place, weather, 23.0, (), ())
+    return shoot.Studio(unit, QUALITIES["good"], folder)
+
+
+pub = studio("pub", "clear")
+floor = replace(shoot.whole_frame(60), x0=300, x1=620, y0=300, y1=540)
+grey = pub.picture(camera(0), floor, "0", [])[0].mean(2)
+grit = np.mean(np.abs(grey - median_filter(grey, 3)) > 12)
+plaza = studio("plaza", "rain")
+wet = [plaza.picture(camera(view), shoot.whole_frame(30), "0", [])[0] for view in (0, 6, 9)]
+burnt = np.mean([picture.min(2) >= 250 for picture in wet])
+lobbies = []
+for glow in (stage.CITY_GLOW, 0.0):
+    stage.CITY_GLOW = glow
+    lobby = studio("lobby", "clear")
+    lobbies.append(lobby.render(lobby.view(camera(8)), shoot.whole_frame(20))[0])
+lit = np.mean(np.abs(lobbies[0] - lobbies[1]).max(2) > 0.05)
+os.write(out, json.dumps({"grit": float(grit), "burnt": float(burnt), "lit": float(lit)}).encode())
+"""
+
+
+def test_light_of_lamps_by_night(tmp_path: Path) -> None:
+    """Few samples leave no grit on a floor under many lamps (0.059 with blue noise, 0.036 without); lamps burn no blots
+    into wet ground (0.0085 where they are mirrored, 0.0012 where not); lit windows are seen through a lobby's panes.
+    """
+    done = subprocess.run([sys.executable, "-c", LIGHT, str(tmp_path)], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr[-2000:]
+    seen = json.loads(done.stdout)
+    assert seen["grit"] < 0.047 and seen["burnt"] < 0.003 and seen["lit"] > 0.006, seen
+
+
 @pytest.fixture(autouse=True)
 def no_leftovers() -> Iterator[None]:
     """Blender leaves no folder of its own behind."""
