@@ -49,6 +49,8 @@ class Benchmark:
 
     capture: Path | None = None
     """What it is measured on; by default the world labeler-test, rendered into the data root."""
+    backend: str = "torchvision"
+    """torchvision, detectron2 or truth."""
     weights: str = "default"
     """Of the detector."""
     data_root: Path | None = None
@@ -59,7 +61,7 @@ class Benchmark:
 
 def main(settings: Benchmark) -> None:
     capture = open_capture(settings.capture) if settings.capture else _rendered(settings)
-    choice = checked(Choice("torchvision", settings.weights, "cpu"))
+    choice = checked(Choice(settings.backend, settings.weights, "cpu"))
     figures: dict[str, Any] = _labelled(capture, choice) | _parts(capture, choice)
     found, cases = evaluate(load(choice), [*capture.shots()], [*capture.frames()])
     figures = found | figures
@@ -110,7 +112,7 @@ def _parts(capture: Capture, choice: Choice) -> dict[str, float]:
         marks = [time.process_time()]
         images = [(decode(shot.jpg, shot.key), shot.mask()) for shot in shots[k : k + 8]]
         marks.append(time.process_time())
-        backend([image for image, _ in images], [])
+        backend([image for image, _ in images], [instances for _, instances in images])
         marks.append(time.process_time())
         for image, _ in images:
             encode(image)
