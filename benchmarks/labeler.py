@@ -63,7 +63,7 @@ def main(settings: Benchmark) -> None:
     capture = open_capture(settings.capture) if settings.capture else _rendered(settings)
     choice = checked(Choice(settings.backend, settings.weights, "cpu"))
     figures: dict[str, Any] = _labelled(capture, choice) | _parts(capture, choice)
-    found, cases = evaluate(load(choice), [*capture.shots()], [*capture.frames()])
+    found, cases = evaluate(load(choice, near=True), load(choice), [*capture.shots()], [*capture.frames()])
     figures = found | figures
     if not settings.json:
         for name, table in recalls(cases).items():
@@ -106,7 +106,7 @@ def _parts(capture: Capture, choice: Choice) -> dict[str, float]:
     """Share of decoding, detection and encoding in the time of the three, in this process on one core."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    backend, spent = load(choice), dict.fromkeys(("decode", "detect", "encode"), 0.0)
+    backend, spent = load(choice, near=True), dict.fromkeys(("decode", "detect", "encode"), 0.0)
     shots = [*islice(capture.shots(), TIMED)]
     for k in range(0, len(shots), 8):
         marks = [time.process_time()]

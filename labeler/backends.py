@@ -51,9 +51,12 @@ def checked(choice: Choice) -> Choice:
     return Choice(choice.backend, choice.weights, device)
 
 
-@lru_cache(maxsize=1)
-def load(choice: Choice) -> Backend:
+@lru_cache(maxsize=2)
+def load(choice: Choice, near: bool = False) -> Backend:
     """The backend of a `checked` choice.
+
+    Args:
+        near: for regions round one person, of which a small picture is enough.
 
     Raises:
         UserError: weights that cannot be had, or do not fit.
@@ -64,9 +67,9 @@ def load(choice: Choice) -> Backend:
         from labeler import detectron
 
         return detectron.Detectron(choice.weights, choice.device)
-    from labeler.maskrcnn import Detector
+    from labeler.maskrcnn import NEAR, WHOLE, Detector
 
-    return Detector.load(choice.weights, choice.device)
+    return Detector.load(choice.weights, choice.device, NEAR if near else WHOLE)
 
 
 def record(choice: Choice) -> dict[str, str]:

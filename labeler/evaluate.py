@@ -59,12 +59,12 @@ def main(settings: Settings) -> None:
         raise UserError("no capture named: wanted folders that synth.render wrote")
     if settings.shots < 1:
         raise UserError(f"--shots: got {settings.shots}, wanted at least 1")
-    backend = load(checked(settings.choice))
+    choice = checked(settings.choice)
     out = output_folder(settings.out, parents=True)
     every = max(1, sum(capture.info.get("shots", 0) for capture in captures) // settings.shots)
     shots = [shot for capture in captures for shot in islice(capture.shots(), 0, None, every)]
     frames = [frame for capture in captures for frame in capture.frames()]
-    figures, cases = evaluate(backend, shots, frames)
+    figures, cases = evaluate(load(choice, near=True), load(choice), shots, frames)
     tables = recalls(cases)
     write_whole(out / "figures.json", (json.dumps({**figures, "recall": tables}, indent=1) + "\n").encode())
     write_whole(out / "report.html", page(figures, tables, cases).encode())
@@ -80,12 +80,18 @@ def main(settings: Settings) -> None:
     print(f"evaluated: {out / 'report.html'}")
 
 
-def evaluate(backend: Backend, shots: Sequence[Shot], frames: Sequence[Frame]) -> tuple[Figures, list[Case]]:
-    """A detector's figures on pictures, and what became of everybody in them."""
+def evaluate(
+    near: Backend, whole: Backend, shots: Sequence[Shot], frames: Sequence[Frame]
+) -> tuple[Figures, list[Case]]:
+    """A detector's figures on pictures, and what became of everybody in them.
+
+    Args:
+        near, whole: it, as it looks at regions and at frames.
+    """
     figures: Figures = {}
     cases: list[Case] = []
     if shots:
-        found = [*_found(backend, shots, "regions")]
+        found = [*_found(near, shots, "regions")]
         truths = [_region_truth(shot) for shot in shots]
         figures |= _precision("region", truths, found)
         fixed = [_fixed(shot) for shot in shots]
@@ -97,12 +103,12 @@ def evaluate(backend: Backend, shots: Sequence[Shot], frames: Sequence[Frame]) -
         figures["wrong_identity"] = sum(case.wrong for case in kept) / max(1, len(kept))
     full = [frame for frame in frames if frame.truth["people"]]
     if full:
-        found = [*_found(backend, full, "frames")]
+        found = [*_found(whole, full, "frames")]
         figures |= _precision("frame", [[*annotations(frame)] for frame in full], found)
         cases += [case for frame, seen in zip(full, found) for case in _frame_cases(frame, seen)]
     empty = [frame for frame in frames if not frame.truth["people"]]
     if empty:
-        sure = [Rules().sure(seen)[0] for seen in _found(backend, empty, "empty frames")]
+        sure = [Rules().sure(seen)[0] for seen in _found(whole, empty, "empty frames")]
         figures["false_positives_per_empty_frame"] = float(np.mean([len(seen) for seen in sure]))
     return figures | {"regions": len(shots), "frames": len(full), "empty_frames": len(empty)}, cases
 

@@ -33,7 +33,7 @@ LEVELS = ["0", "1", "2", "3"]  # strides 4 to 32; the pyramid adds one of stride
 SIZES = tuple((16 * 2**k, 16 * 2 ** (k + 0.5)) for k in range(5))  # square roots of the anchors' areas, pixels
 RATIOS = (1.6, 2.6, 4.0)  # height over width
 PERSON = 1  # among the classes, as in COCO
-LONGEST = 960  # longer sides are shrunk to this many pixels
+WHOLE, NEAR = 960, 256  # longest side of what the model sees of a whole frame, and of a region round one person
 CUT = 0.5  # of a mask's probability
 
 
@@ -117,26 +117,26 @@ def read_model(path: Path) -> MaskRCNN:
 class Detector:
     """The backend `torchvision`."""
 
-    def __init__(self, model: MaskRCNN, device: str = "cpu") -> None:
-        self.model, self.device = model.to(device).eval(), device
+    def __init__(self, model: MaskRCNN, device: str = "cpu", longest: int = WHOLE) -> None:
+        self.model, self.device, self.longest = model.to(device).eval(), device, longest
 
     @classmethod
-    def load(cls, weights: str, device: str) -> "Detector":
-        """Args: weights: default, coco or a file."""
+    def load(cls, weights: str, device: str, longest: int = WHOLE) -> "Detector":
+        """Args: weights: default, coco or a file. longest: longer sides are shrunk to so many pixels."""
         path = weights_file(weights)
         if weights != "coco":
-            return cls(read_model(path), device)
+            return cls(read_model(path), device, longest)
         from torchvision.models.detection import maskrcnn_resnet50_fpn_v2
 
         model = maskrcnn_resnet50_fpn_v2(weights=None, weights_backbone=None)
         fit(model, read_weights(path)[0], path)
-        return cls(model, device)
+        return cls(model, device, longest)
 
     @torch.inference_mode()
     def __call__(self, pictures: Sequence[np.ndarray], truths: Sequence[np.ndarray] = ()) -> list[list[Detection]]:
         """As `detection.Backend`; boxes and masks are those of the given pictures, whatever size the model sees."""
         del truths
-        tensors = [_tensor(picture).to(self.device) for picture in pictures]
+        tensors = [_tensor(picture, self.longest).to(self.device) for picture in pictures]
         results = self.model(tensors)
         return [
             _detections(result, tensor.shape[1:], picture.shape[:2])
@@ -144,11 +144,11 @@ class Detector:
         ]
 
 
-def _tensor(picture: np.ndarray) -> Tensor:
-    """(3, H, W) float32 from 0 to 1, no side longer than LONGEST."""
+def _tensor(picture: np.ndarray, longest: int) -> Tensor:
+    """(3, H, W) float32 from 0 to 1, no side longer than `longest`."""
     tensor = torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1).float() / 255
     height, width = picture.shape[:2]
-    factor = LONGEST / max(height, width)
+    factor = longest / max(height, width)
     if factor >= 1:
         return tensor
     return resize(tensor, [max(1, round(height * factor)), max(1, round(width * factor))], antialias=True)

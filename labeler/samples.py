@@ -20,7 +20,7 @@ from synth.capture import Capture, Frame, Picture, Shot
 Sample = tuple[np.ndarray, list[np.ndarray]]  # picture (H, W, 3) uint8, masks (H, W) bool of the people in it
 CANVAS = 352  # height and width of a part of a frame
 LEAST_HEIGHT, LEAST_PIXELS = 12, 60  # of a person who is to be found
-TALLEST = 480  # pixels of a region's height that the detector sees
+HEIGHTS = 80, 420  # pixels of a region's height that the detector sees
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,8 @@ class Samples:
     def _region(self, random: np.random.Generator) -> Sample:
         """A shot, smaller or a little larger, at times only a part of it."""
         shot = self.shots[random.integers(len(self.shots))]
-        factor = min(np.exp(random.uniform(np.log(0.35), np.log(1.4))), TALLEST / _height(shot))
-        picture, indices = _scaled(shot, float(factor))
+        wanted = np.exp(random.uniform(*np.log(HEIGHTS)))
+        picture, indices = _scaled(shot, float(min(wanted / _height(shot), 1.5)))
         if random.random() < 0.25:
             height, width = indices.shape
             top, left = int(random.uniform(0, 0.4) * height), int(random.uniform(0, 0.4) * width)

@@ -22,7 +22,7 @@ from tyro.conf import Positional
 
 from labeler.detection import box_of
 from labeler.evaluate import Figures, evaluate
-from labeler.maskrcnn import MODELS, PERSON, Detector, build, read_model, weights_file
+from labeler.maskrcnn import MODELS, NEAR, PERSON, Detector, build, read_model, weights_file
 from labeler.samples import Held, Sample, Samples, held_places
 from opengspr import loop
 from opengspr.checkpoint import save_weights
@@ -93,8 +93,9 @@ def main(settings: Settings) -> None:
         tensors = {name: t.half() if t.is_floating_point() else t for name, t in model.state_dict().items()}
         save_weights(out / "weights.safetensors", tensors, {"model": settings.model})
         tested = Samples(captures, held.out)
-        detector = Detector(read_model(out / "weights.safetensors"), settings.device)
-        figures = evaluate(detector, tested.shots, tested.frames)[0]
+        model = read_model(out / "weights.safetensors")
+        near, whole = Detector(model, settings.device, NEAR), Detector(model, settings.device)
+        figures = evaluate(near, whole, tested.shots, tested.frames)[0]
         write_whole(out / "weights.md", card(settings, captures, samples, held, figures).encode())
     print(f"trained: {out / 'weights.safetensors'}, its card: {out / 'weights.md'}")
 

@@ -57,7 +57,7 @@ class Job(work.Job):
 
         def crops() -> Iterator[Crop]:
             shots = read_unit(unit)
-            people, backend = people_of(self.capture), load(self.backend)
+            people, backend = people_of(self.capture), load(self.backend, near=True)
             for crop in named(unit, label_shots(shots, backend, self.rules, people, self.skip_damaged)):
                 note(crop if isinstance(crop, str) else "")
                 if isinstance(crop, str):

@@ -15,7 +15,7 @@ from pycocotools.coco import COCO
 from labeler import backends, coco, evaluate, report, samples, train
 from labeler.detection import Detection, box_of, people, truth
 from labeler.label import Settings, main
-from labeler.maskrcnn import LONGEST, Detector, build, read_model
+from labeler.maskrcnn import WHOLE, Detector, build, read_model
 from labeler.samples import Held, Samples, held_places
 from opengspr.checkpoint import read_weights, save_weights
 from opengspr.command import UserError, command
@@ -91,7 +91,7 @@ def test_detections_fit_their_pictures(capture: Capture) -> None:
     model = build("light")
     model.roi_heads.score_thresh = 0.0
     torch.nn.init.constant_(model.roi_heads.mask_predictor.mask_fcn_logits.bias, 3.0)
-    pictures = [rng(0).integers(0, 255, (*size, 3), np.uint8) for size in ((140, 80), (2 * LONGEST, 300))]
+    pictures = [rng(0).integers(0, 255, (*size, 3), np.uint8) for size in ((140, 80), (2 * WHOLE, 300))]
     for picture, found in zip(pictures, Detector(model)(pictures)):
         assert found
         for one in found:
@@ -174,7 +174,7 @@ def test_it_learns_to_find_figures(capture: Capture, tmp_path: Path) -> None:
     flags = ["--epochs", "3", "--steps", "60", "--batch", "4", "--hold-people", "0.2"]
     command(train.Settings, train.main, [str(capture.path), "--out", str(tmp_path), *flags])
     detector = Detector.load(str(tmp_path / "weights.safetensors"), "cpu")
-    figures, _ = evaluate.evaluate(detector, [*capture.shots()], [*capture.frames()])
+    figures, _ = evaluate.evaluate(detector, detector, [*capture.shots()], [*capture.frames()])
     assert figures["region_box_ap50"] > 0.9 and figures["frame_box_ap50"] > 0.5, figures
 
 
@@ -193,13 +193,13 @@ def moved(by: int) -> Callable[..., list[list[Detection]]]:
 
 def test_the_truth_is_perfect_and_a_shift_is_measured(capture: Capture) -> None:
     shots, frames = [*capture.shots()], [*capture.frames()]
-    figures, cases = evaluate.evaluate(truth, shots, frames)
+    figures, cases = evaluate.evaluate(truth, truth, shots, frames)
     aps = ("box_ap50", "box_ap", "mask_ap50", "mask_ap")
     perfect = {f"{kind}_{what}" for kind in ("region", "frame") for what in aps}
     assert all(figures[name] > 0.999 for name in {*perfect, "median_crop_iou", "kept_share"}), figures
     assert figures["wrong_identity"] == figures["false_positives_per_empty_frame"] == 0
     assert (figures["regions"], figures["frames"], figures["empty_frames"]) == (36, 3, 3) and len(cases) == 42
-    figures, _ = evaluate.evaluate(moved(10), shots, frames)
+    figures, _ = evaluate.evaluate(moved(10), moved(10), shots, frames)
     assert figures["median_crop_iou"] == pytest.approx(30 / 50)
     assert figures["region_box_ap50"] > 0.999 and figures["region_box_ap"] == pytest.approx(0.3, abs=0.01)
 
@@ -217,7 +217,7 @@ def test_half_found_and_false_alarms() -> None:
             for k, (mask, one) in enumerate(zip(truths, found))
         ]
 
-    figures, cases = evaluate.evaluate(half, shots, frames)
+    figures, cases = evaluate.evaluate(half, half, shots, frames)
     assert figures["region_box_ap50"] == pytest.approx(0.5, abs=0.01) and figures["kept_share"] == 0.5
     assert figures["false_positives_per_empty_frame"] == 0.5
     table = evaluate.recalls(cases)
@@ -235,7 +235,7 @@ def test_a_neighbour_s_mask_is_a_wrong_identity() -> None:
         masks = [(instances == 1) & (np.arange(80) < 40) | (instances == 2) for instances in truths]
         return [[Detection((20, 20, 60, 120), 0.9, mask)] for mask in masks]
 
-    figures, (case,) = evaluate.evaluate(wide, [both], [])
+    figures, (case,) = evaluate.evaluate(wide, wide, [both], [])
     assert case.wrong is False and case.found is None  # too little overlap to be anybody's
     assert figures["kept_share"] == 0
 
