@@ -10,6 +10,7 @@ import numpy as np
 
 from datasets.manifest import Crops, open_dataset
 from labeler import label
+from labeler.backends import Choice
 from opengspr import loop
 from opengspr.files import output_folder
 from synth import render
@@ -64,7 +65,7 @@ def _crops(settings: render.Render) -> Crops:
     assert settings.out is not None
     render.main(settings)
     data = settings.out.with_name(f"{settings.out.name}-crops")
-    label.main(label.Settings((settings.out,), out=data))
+    label.main(label.Settings((settings.out,), data, Choice("truth")))
     return open_dataset(data).crops
 
 

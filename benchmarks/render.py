@@ -25,6 +25,7 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from labeler import label
+from labeler.backends import Choice
 from opengspr import command, farm
 from opengspr.files import output_folder
 from opengspr.randomness import rng
@@ -151,7 +152,7 @@ def _children_s() -> float:
 
 def _kept(capture: Path, world: World) -> dict[str, float]:
     with redirect_stdout(sys.stderr):
-        label.main(label.Settings((capture,), data_root=capture.parent / "data"))
+        label.main(label.Settings((capture,), choice=Choice("truth"), data_root=capture.parent / "data"))
     rows = pq.read_table(capture.parent / "data" / capture.name / "manifest.parquet", columns=["height"])
     truths = [shot.truth for shot in open_capture(capture).shots()]
     return {
