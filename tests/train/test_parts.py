@@ -10,11 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 from PIL import Image
 
-from datasets.manifest import open_dataset
+from datasets.manifest import Crops, open_dataset
 from opengspr import UserError, checkpoint
 from opengspr.randomness import rng
 from tests.train.worlds import TINY_WORLD, draw_world
@@ -374,3 +375,10 @@ def test_small_jpegs_keep_their_shape() -> None:
 
 def test_triplet_of_a_batch_without_negatives() -> None:
     assert float(losses.triplet_hinge(torch.randn(3, 2), torch.zeros(3, dtype=torch.int64))) == 0
+
+
+def test_a_source_without_identities_is_refused() -> None:
+    crops = open_dataset(str(TINY_WORLD / "src")).crops
+    table = crops.table.set_column(crops.table.column_names.index("pid"), "pid", pa.array(np.full(len(crops), -1)))
+    with pytest.raises(UserError, match="crops without identities"):
+        data.labelled(Crops(crops.root, table), 128, 64)

@@ -12,6 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from datasets.pictures import decode
+from opengspr.command import UserError
 
 MEAN = np.array([0.485, 0.456, 0.406], np.float32)
 STD = np.array([0.229, 0.224, 0.225], np.float32)
@@ -114,7 +115,13 @@ class LabelledSource(Source, Protocol):
 
 
 def labelled(crops: LabelledSource, height: int, width: int) -> Labelled:
-    """Crops with their identities counted from 0."""
+    """Crops with their identities counted from 0.
+
+    Raises:
+        UserError: nobody knows who they are.
+    """
+    if (crops.pid < 0).any():
+        raise UserError("--syn, --src: crops without identities (pid -1) are fit for --tgt only")
     _, label = np.unique(crops.pid, return_inverse=True)
     return Labelled(Images(crops, height, width), label.astype(np.int64), crops.camid)
 
