@@ -80,9 +80,11 @@ def weights_file(weights: str) -> Path:
     """The file that a name of weights stands for.
 
     Raises:
-        UserError: the published ones cannot be fetched.
+        UserError: there are none of that name, or they cannot be fetched.
     """
     if weights == "default":
+        if not DEFAULT.is_file():
+            raise UserError("--weights default: none are trained yet; labeler.train makes some, or take --weights coco")
         return DEFAULT
     if weights != "coco":
         return Path(weights)

@@ -12,7 +12,7 @@ import pytest
 import torch
 from pycocotools.coco import COCO
 
-from labeler import backends, coco, evaluate, report, samples, train
+from labeler import backends, coco, evaluate, maskrcnn, report, samples, train
 from labeler.detection import Detection, box_of, people, truth
 from labeler.label import Settings, main
 from labeler.maskrcnn import WHOLE, Detector, build, read_model
@@ -380,3 +380,11 @@ def test_published_weights_without_a_network(
     assert "--weights coco: the published weights cannot be fetched" in fails(command, Settings, main, args)
     args[4] = "no.safetensors"
     assert "--weights no.safetensors: no such file" in fails(command, Settings, main, args)
+
+
+def test_default_weights_that_are_not_there(
+    capture: Capture, monkeypatch: pytest.MonkeyPatch, fails: Callable[..., str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr(maskrcnn, "DEFAULT", tmp_path / "none")
+    args = [str(capture.path), "--backend", "torchvision", "--out", str(tmp_path / "o")]
+    assert "--weights default: none are trained yet" in fails(command, Settings, main, args)
