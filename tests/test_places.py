@@ -18,6 +18,7 @@ from scenes.surfaces import METRES, SURFACES
 
 
 @pytest.mark.parametrize("name", ["plaza", "mall", "alley"])
+@pytest.mark.long
 def test_places_have_no_faults(name: str) -> None:
     """All of them are looked at by `make check`."""
     assert check.faults(load_place(name)) == []
@@ -85,6 +86,7 @@ def test_rays_meet_what_is_nearest() -> None:
     assert np.allclose(inside, 1) and back.all()
 
 
+@pytest.mark.long
 def test_a_viewpoint_inside_a_wall_or_before_one_is_found() -> None:
     place = load_place("plaza")
     views = list(place.viewpoints)
@@ -123,6 +125,7 @@ def test_what_a_draw_may_bring_is_looked_at() -> None:
     assert len(rows) == len(all_) and all(tuple(row) in rows for row in one.round(3).reshape(-1, 9))
 
 
+@pytest.mark.long
 def test_viewpoints_lie_all_round() -> None:
     place = load_place("plaza")
     assert check.widest_gap_deg(place) < check.GAP_DEG

@@ -86,6 +86,7 @@ def test_places_are_held_out_by_their_names() -> None:
 # The model
 
 
+@pytest.mark.long
 def test_detections_fit_their_pictures(capture: Capture) -> None:
     torch.manual_seed(0)
     model = build("light")
@@ -124,6 +125,7 @@ def quick(*args: str, capture: Capture, out: Path) -> None:
     command(train.Settings, train.main, [str(capture.path), *flags, *args])
 
 
+@pytest.mark.long
 def test_training_stops_and_goes_on_as_if_uncut(
     capture: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -83,6 +83,7 @@ def test_a_worker_is_replaced_before_it_grows(tmp_path: Path, quick: None, monke
     assert pids[0] == pids[1] != pids[2] == pids[3]
 
 
+@pytest.mark.long
 def test_what_goes_wrong_is_tried_again_then_set_aside(tmp_path: Path, quick: None, capsys) -> None:
     always, fine = job(tmp_path, "always", ends="killed", times=9), job(tmp_path, "fine")
     once = job(tmp_path, "once", ends="failed", times=1, text="ValueError: no")
@@ -95,6 +96,7 @@ def test_what_goes_wrong_is_tried_again_then_set_aside(tmp_path: Path, quick: No
     assert "unit always: its process ended with status -9; set aside" in said
 
 
+@pytest.mark.long
 def test_what_hangs_is_ended(tmp_path: Path, quick: None, monkeypatch) -> None:
     monkeypatch.setattr(farm, "TRIES", 1)
     hung = job(tmp_path, "hung", seconds=2.0, ends="hung", times=9)

@@ -62,6 +62,7 @@ def someone() -> Person:
     return build(LOOKS[0])
 
 
+@pytest.mark.long
 def test_every_garment_and_haircut_builds() -> None:
     for look in dressed():
         person, said = build(look), {slot: look[slot]["kind"] for slot in TABLES if look[slot]}
@@ -248,6 +249,7 @@ def test_layers_keep_their_order_and_what_is_covered_is_gone() -> None:
     assert 0 < mine.sum() < 0.4 * whole(GROUP, ROUNDS).rows.shape[0]  # only what is seen of it, and a margin
 
 
+@pytest.mark.long
 def test_nothing_of_a_skirt_shows_through_what_is_worn_over_it() -> None:
     from benchmarks.people import poke_through
 
@@ -434,6 +436,7 @@ def test_closed_hands_hold_what_hangs_from_them(bag: str) -> None:
                 assert hung[hung[:, 2] > low, 2].max() > high + 0.1
 
 
+@pytest.mark.long
 def test_no_finger_shows_through_a_pocket() -> None:
     for look in [look for look in LOOKS if possible(look, "pockets") == "pockets"][:4]:
         look = {**look, "bag": None}
@@ -487,6 +490,7 @@ def test_the_left_arm_swings_past_a_bag_at_the_hip() -> None:
             assert not ((inside > low) & (inside < high)).all(1).any()
 
 
+@pytest.mark.long
 def test_umbrellas_are_few_and_go_with_a_free_hand() -> None:
     for name, wardrobe in WARDROBES.items():
         looks = [*identities("demo-src", name, 300, 0)]

@@ -54,6 +54,7 @@ def test_random_streams_are_named_not_ordered() -> None:
 
 
 @pytest.mark.parametrize("name", SMALL)
+@pytest.mark.long
 def test_the_plan_is_pure(name: str) -> None:
     once = plan(name)
     np.random.seed(7)
@@ -138,6 +139,7 @@ def test_walkers_are_apart_in_the_region_and_in_the_frame(name: str) -> None:
     assert 0.4 * wanted <= touching / walkers <= 1.5 * wanted, (touching, walkers)
 
 
+@pytest.mark.long
 def test_few_are_hidden_by_others() -> None:
     """Behind somebody for the most part: as boxes half a metre wide, reckoned one by one."""
     hidden = seen = 0
@@ -281,6 +283,7 @@ def shots_of(unit: Unit) -> list[tuple]:
     ]
 
 
+@pytest.mark.long
 def test_one_frame_in_a_hundred_is_kept_whole() -> None:
     made = plan("gspr", 150)
     sights = [sight for unit in made for instant in unit.instants for sight in instant.sights]
@@ -325,6 +328,7 @@ def test_lights_keep_the_worlds_shares(seed: int, shots: int, weather_off: float
         assert 100 * hours[k] / units == pytest.approx(share, abs=hour_off), k
 
 
+@pytest.mark.long
 def test_few_units_have_many_lights() -> None:
     units = [unit for unit in plan("gspr", 60) if unit.place == "plaza"]
     assert len({unit.weather for unit in units}) >= min(3, len(units))

@@ -236,6 +236,7 @@ def test_shards_share_the_units(tmp_path: Path, rendered: list, capsys) -> None:
     assert max(map(len, parts)) - min(map(len, parts)) <= 1
 
 
+@pytest.mark.long
 def test_a_dry_run_writes_nothing_and_says_how_much_there_is(tmp_path: Path, monkeypatch, capsys) -> None:
     def none() -> list[str]:
         raise UserError("no Blender")

@@ -126,6 +126,7 @@ def test_a_pickle_with_code_runs_nothing(tmp_path: Path, monkeypatch: pytest.Mon
     assert not (tmp_path / "sprung").exists()
 
 
+@pytest.mark.long
 def test_a_state_is_whole_after_kill_9(tmp_path: Path) -> None:
     """Killed many times while it writes states one after the other: one always loads, and none goes back in time."""
     script = (

@@ -63,6 +63,7 @@ def test_a_run_leaves_what_it_says(done: tuple[Path, Path], capsys: pytest.Captu
         assert line.split()[-4:] == [f"{figures[name]:.1f}" for name in ("mAP", "rank1", "rank5", "rank10")]
 
 
+@pytest.mark.long
 def test_target_identities_change_no_weight(tmp_path: Path) -> None:
     """On rendered people: the same to the bit whoever the target's training crops are said to show."""
     data = rendered_worlds(tmp_path / "data")
@@ -134,6 +135,7 @@ class Cut(Exception):
 
 
 @pytest.mark.parametrize("at", [2, 4, 8])
+@pytest.mark.long
 def test_a_refinement_cut_anywhere_goes_on_to_the_bit(
     done: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int
 ) -> None:
@@ -174,6 +176,7 @@ def test_nan_stops_and_keeps_the_last_good_state(
     assert weights(tmp_path / "runs") == weights(done[1])
 
 
+@pytest.mark.long
 def test_nothing_to_cluster_is_survived(done: tuple[Path, Path], tmp_path: Path) -> None:
     for eps in ("0.03", "0.97"):  # no cluster at all; one cluster
         smcr.main([*flags(done[0], tmp_path / "runs"), "--eps", eps, "--epochs", "1", "--syn", "syn"])
@@ -181,6 +184,7 @@ def test_nothing_to_cluster_is_survived(done: tuple[Path, Path], tmp_path: Path)
         assert 0 < json.loads(result.read_text())["figures"]["SMCR (fused)"]["mAP"] <= 100
 
 
+@pytest.mark.long
 def test_other_data_are_refused_in_a_begun_folder(
     done: tuple[Path, Path], tmp_path: Path, fails: Callable[..., str]
 ) -> None:
@@ -236,6 +240,7 @@ def test_bad_input_is_one_line(done: tuple[Path, Path], tmp_path: Path, fails: C
         assert wanted in fails(evaluate.main, [str(model), "--data", "tgt", "--data-root", str(data)])
 
 
+@pytest.mark.long
 def test_import_needs_no_blender_and_help_is_quick() -> None:
     code = "import sys; sys.modules['bpy'] = None; import train.smcr, train.evaluate"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
