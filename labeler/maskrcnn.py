@@ -18,6 +18,7 @@ from torchvision.models.detection import MaskRCNN, maskrcnn_resnet50_fpn
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHead
 from torchvision.models.detection.mask_rcnn import MaskRCNNHeads, MaskRCNNPredictor
+from torchvision.models.detection.transform import GeneralizedRCNNTransform
 from torchvision.ops import FeaturePyramidNetwork, MultiScaleRoIAlign
 from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 from torchvision.transforms.functional import resize
@@ -51,12 +52,24 @@ class Trunk(nn.Module):
         return self.pyramid(OrderedDict(zip(LEVELS, self.body(x))))
 
 
-def build(model: str) -> MaskRCNN:
-    """A model that has learnt nothing. Args: model: light or r50."""
-    if model == "r50":
-        return maskrcnn_resnet50_fpn(weights=None, weights_backbone=None, num_classes=2, box_detections_per_img=50)
-    assert model == "light", model
-    return MaskRCNN(
+class AsTheyAre(GeneralizedRCNNTransform):
+    """Pictures keep their size: torchvision's own makes each 800 pixels large, and skips that in training only."""
+
+    def __init__(self) -> None:
+        super().__init__(0, 0, [0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
+
+    def resize(self, image: Tensor, target: dict[str, Tensor] | None = None) -> tuple:
+        return image, target
+
+
+def build(kind: str) -> MaskRCNN:
+    """A model that has learnt nothing. Args: kind: light or r50."""
+    if kind == "r50":
+        resnet = maskrcnn_resnet50_fpn(weights=None, weights_backbone=None, num_classes=2, box_detections_per_img=50)
+        resnet.transform = AsTheyAre()
+        return resnet
+    assert kind == "light", kind
+    model = MaskRCNN(
         Trunk(),
         rpn_anchor_generator=AnchorGenerator(SIZES, (RATIOS,) * len(SIZES)),
         rpn_pre_nms_top_n_train=500,
@@ -72,8 +85,9 @@ def build(model: str) -> MaskRCNN:
         mask_roi_pool=MultiScaleRoIAlign(LEVELS, 14, 2),
         mask_head=MaskRCNNHeads(CHANNELS, (CHANNELS,) * 4, 1),
         mask_predictor=MaskRCNNPredictor(CHANNELS, CHANNELS, 2),
-        _skip_resize=True,
     )
+    model.transform = AsTheyAre()
+    return model
 
 
 def weights_file(weights: str) -> Path:

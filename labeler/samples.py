@@ -55,15 +55,18 @@ class Samples:
         self.shots: list[Shot] = [shot for capture in captures for shot in capture.shots() if wanted(shot)]
         self.frames: list[Frame] = [frame for capture in captures for frame in capture.frames() if wanted(frame)]
 
-    def draw(self, random: np.random.Generator) -> Sample:
+    def batch(self, size: int, random: np.random.Generator) -> list[Sample]:
+        """So many samples, all of regions or all of parts of frames: in a mixed batch regions would lie in the corner
+        of a canvas, and their edges would not be where the detector meets them later.
+        """
+        near = not self.frames or random.random() < 0.5
+        return [self._draw(near, random) for _ in range(size)]
+
+    def _draw(self, near: bool, random: np.random.Generator) -> Sample:
         """One sample: a person is in it who is 12 pixels high or more and has 60 or more, or nobody."""
-        kind = random.random()
-        if kind < 0.4 or not self.frames:
-            picture, masks = self._region(random)
-        else:
-            picture, masks = self._part(random)
-            if kind < 0.75:
-                picture, masks = self._pasted(picture, masks, random)
+        picture, masks = self._region(random) if near else self._part(random)
+        if not near and random.random() < 0.6:
+            picture, masks = self._pasted(picture, masks, random)
         if random.random() < 0.5:
             picture, masks = picture[:, ::-1], [mask[:, ::-1] for mask in masks]
         return _as_by_another_camera(picture, random), [mask for mask in masks if _large(mask)]

@@ -31,7 +31,7 @@ from opengspr.files import one_writer, output_folder, write_whole
 from opengspr.randomness import rng, seed_of
 from synth.capture import Capture, open_capture
 
-WARM_UP = 200  # steps in which the learning rate rises
+WARM_UP = 0.05  # share of the steps in which the learning rate rises
 CLIP = 5.0  # of the gradient's norm
 ASKED = ("model", "init", "epochs", "steps", "batch", "lr", "hold_places", "hold_people", "seed")
 
@@ -138,7 +138,7 @@ class Training:
         """The epoch's batches from a step on, each drawn beside the step before it."""
 
         def draw(step: int) -> list[Sample]:
-            return [self.samples.draw(rng(self.seed, self.name, epoch, step, k)) for k in range(self.settings.batch)]
+            return self.samples.batch(self.settings.batch, rng(self.seed, self.name, epoch, step))
 
         with ThreadPoolExecutor(1) as beside:
             coming = beside.submit(draw, step)
@@ -149,7 +149,7 @@ class Training:
 
     def step(self, epoch: int, step: int) -> Mapping[str, Tensor]:
         done, total = epoch * self.steps + step, self.epochs * self.steps
-        rate = min(1.0, (done + 1) / WARM_UP) * 0.5 * (1 + math.cos(math.pi * done / total))
+        rate = min(1.0, (done + 1) / (WARM_UP * total)) * 0.5 * (1 + math.cos(math.pi * done / total))
         for group in self.optimizer.param_groups:
             group["lr"] = self.settings.lr * rate
         pictures, targets = zip(*(self._tensors(*sample) for sample in next(self.batches)))
