@@ -13,7 +13,7 @@ from opengspr.files import one_writer, output_folder, whole_file, write_whole
 from synth.capture import Capture, CaptureError, Frame
 
 PERSON = 1
-FIRST_LIGHT = 0.05  # share of a person seen, below which a detector may find them or not
+HARDLY_SEEN = 0.05  # share of a person seen, below which a detector may find them or not
 
 
 def annotations(frame: Frame) -> Iterator[dict[str, Any]]:
@@ -25,7 +25,7 @@ def annotations(frame: Frame) -> Iterator[dict[str, Any]]:
         mask = instances == person["instance"]
         if not mask.any():
             raise CaptureError(f"{frame.key}: instance {person['instance']} is not in its mask")
-        yield annotation(mask, person["visible_share"] < FIRST_LIGHT) | {
+        yield annotation(mask, person["visible_share"] < HARDLY_SEEN) | {
             name: person[name] for name in ("pid", "visible_share", "truncation")
         }
 
