@@ -50,12 +50,8 @@ COLUMNS = pa.schema(
         ("mask", pa.string()),
     ]
 )
-ADDED = {
-    "variation": 0,
-    "like": -1,
-    "attributes": "{}",
-    "mask": "",
-}  # columns of which older manifests have none, and what that means
+# columns of which older manifests have none, and what that means
+ADDED = {"variation": 0, "like": -1, "attributes": "{}", "mask": ""}
 
 
 class Crops(Pictures):

@@ -92,7 +92,7 @@ def _label_capture(capture: Capture, out: Path, choice: Choice, settings: Settin
     provenance = {"capture": capture.info, "units": len(units), "labeler": labeler}
     each = shots // max(1, capture.info["units"])
     jobs = [
-        Job(capture.path, out / "parts" / unit.name, each, shots, choice, settings.rules, skip, provenance)
+        Job(out / "parts" / unit.name, choice, settings.rules, skip, provenance, capture.path, each, shots)
         for unit in units
     ]
 
@@ -159,8 +159,7 @@ def _write(
         failed = sharing.run(missing, sum(job.shots for job in missing), out / "logs", out.name)
     if failed:
         raise UserError(f"{len(failed)} units failed three times: {', '.join([*failed][:5])}; see {out / 'logs'}")
-    if not all(writer.has(job.name) for job in jobs):
-        there = sum(writer.has(job.name) for job in jobs)
+    if (there := sum(writer.has(job.name) for job in jobs)) < len(jobs):
         return f"{there} of {len(jobs)} units are labelled; the dataset is whole when the other shards are"
     with one_writer(out):
         return "already whole" if DatasetWriter(out, provenance).finished else finish(writer)

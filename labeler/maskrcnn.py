@@ -44,7 +44,7 @@ class Trunk(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.body = timm.create_model("resnet10t", features_only=True, out_indices=(1, 2, 3, 4))
-        channels = [info["num_chs"] for info in self.body.feature_info.get_dicts()]  # type: ignore[union-attr, operator]
+        channels = [info["num_chs"] for info in self.body.feature_info.get_dicts()]  # type: ignore[union-attr, operator]  # timm's models are typed as bare modules
         self.pyramid = FeaturePyramidNetwork(channels, CHANNELS, LastLevelMaxPool())
         self.out_channels = CHANNELS
 

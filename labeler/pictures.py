@@ -11,19 +11,18 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from datasets.pictures import DatasetError, decode, encode
-from datasets.writer import Crop, DatasetWriter
+from datasets.writer import Crop
 from labeler.backends import Choice, load
 from labeler.crops import BATCH, DAMAGED, run_lengths
 from labeler.detection import Detection
 from labeler.rules import Rules
-from opengspr import work
+from labeler.work import PartJob
 from opengspr.command import UserError
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 AT_ONCE = 64  # pictures of a unit
 FPS = 25  # of frame numbers in a dataset
 TWICE_A_SECOND = 0.5
-SECONDS_TO_START, SECONDS_PER_PICTURE = 300, 30
 UNKNOWN_PID = -1
 UNKNOWN = {
     "pid": UNKNOWN_PID,
@@ -92,11 +91,11 @@ def every_nth(source: Source, every: int | None) -> int:
 
 
 @dataclass(frozen=True)
-class Job(work.Job):
+class Job(PartJob):
     """A run of pictures in which people are to be found.
 
     Attributes:
-        source, camid: the camera. first, last: the run's pictures, the last excluded. path: OUT/parts/NAME.tar.
+        source, camid: the camera. first, last: the run's pictures, the last excluded.
     """
 
     source: Source
@@ -104,30 +103,12 @@ class Job(work.Job):
     first: int
     last: int
     every: int
-    path: Path
-    backend: Choice
-    rules: Rules
-    skip_damaged: bool
-    provenance: dict[str, Any]
 
     @property
     def shots(self) -> int:
         return -(-(self.last - self.first) // self.every)
 
-    @property
-    def device(self) -> str:  # type: ignore[override]
-        return self.backend.device
-
-    @property
-    def seconds(self) -> float:
-        return SECONDS_TO_START + SECONDS_PER_PICTURE * self.shots
-
-    def make(self, scratch: Path, note: Callable[[str], None]) -> int:
-        del scratch
-        drops: Counter[str] = Counter()
-        return DatasetWriter(self.path.parent.parent, self.provenance).add(self.name, self._crops(note, drops), drops)
-
-    def _crops(self, note: Callable[[str], None], drops: Counter[str]) -> Iterator[Crop]:
+    def crops(self, note: Callable[[str], None], drops: Counter[str]) -> Iterator[Crop]:
         backend = load(self.backend)
         pictures = self._pictures() if self.source.files else self._frames()
         while batch := [*islice(pictures, BATCH)]:
@@ -211,4 +192,4 @@ def jobs_of(
         for first in range(0, source.size, AT_ONCE * step):
             last = min(first + AT_ONCE * step, source.size)
             path = out / "parts" / f"c{camid:03d}-{first:08d}.tar"
-            yield Job(source, camid, first, last, step, path, backend, rules, on_bad == "skip", provenance)
+            yield Job(path, backend, rules, on_bad == "skip", provenance, source, camid, first, last, step)

@@ -1,5 +1,6 @@
 """The labelling of one unit as a job for `opengspr.farm` and `opengspr.cluster`."""
 
+from abc import abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,33 +18,25 @@ from opengspr.files import parse_object
 from synth.capture import Capture, CaptureError, open_capture, read_unit
 
 MOST_DAMAGED = 0.01  # share of the shots
-SECONDS_TO_START, SECONDS_PER_SHOT = 300, 10  # a unit that takes longer than both together hangs
+SECONDS_TO_START, SECONDS_PER_SHOT = 300, 30  # a unit that takes longer than both together hangs
 
 
 @dataclass(frozen=True)
-class Job(work.Job):
-    """A unit to be labelled.
+class PartJob(work.Job):
+    """A part of a dataset to be made.
 
     Attributes:
-        capture: its folder. path: OUT/parts/UNIT.tar. count: shots of the unit, about. all_shots: of the capture.
-        provenance: of the dataset.
+        path: OUT/parts/NAME.tar. provenance: of the dataset.
     """
 
-    capture: Path
     path: Path
-    count: int
-    all_shots: int
     backend: Choice
     rules: Rules
     skip_damaged: bool
     provenance: dict[str, Any]
 
     @property
-    def shots(self) -> int:
-        return self.count
-
-    @property
-    def device(self) -> str:  # type: ignore[override]
+    def device(self) -> str:  # type: ignore[override]  # the floor's jobs hold it, ours have it from their backend
         return self.backend.device
 
     @property
@@ -53,20 +46,40 @@ class Job(work.Job):
     def make(self, scratch: Path, note: Callable[[str], None]) -> int:
         del scratch
         drops: Counter[str] = Counter()
+        writer = DatasetWriter(self.path.parent.parent, self.provenance)
+        return writer.add(self.name, self.crops(note, drops), drops)
+
+    @abstractmethod
+    def crops(self, note: Callable[[str], None], drops: Counter[str]) -> Iterator[Crop]:
+        """The part's crops; counts in `drops` what was dropped. `note` is as `make` has it."""
+
+
+@dataclass(frozen=True)
+class Job(PartJob):
+    """A unit to be labelled.
+
+    Attributes:
+        capture: its folder. count: shots of the unit, about. all_shots: of the capture.
+    """
+
+    capture: Path
+    count: int
+    all_shots: int
+
+    @property
+    def shots(self) -> int:
+        return self.count
+
+    def crops(self, note: Callable[[str], None], drops: Counter[str]) -> Iterator[Crop]:
         unit = self.capture / "units" / self.path.name
-
-        def crops() -> Iterator[Crop]:
-            shots = read_unit(unit)
-            people, backend = people_of(self.capture), load(self.backend, near=True)
-            for crop in named(unit, label_shots(shots, backend, self.rules, people, self.skip_damaged)):
-                note(crop if isinstance(crop, str) else "")
-                if isinstance(crop, str):
-                    drops[crop] += 1
-                else:
-                    yield crop
-                refuse_damage(self.capture, drops[DAMAGED], self.all_shots)
-
-        return DatasetWriter(self.path.parent.parent, self.provenance).add(self.name, crops(), drops)
+        people, backend = people_of(self.capture), load(self.backend, near=True)
+        for crop in named(unit, label_shots(read_unit(unit), backend, self.rules, people, self.skip_damaged)):
+            note(crop if isinstance(crop, str) else "")
+            if isinstance(crop, str):
+                drops[crop] += 1
+            else:
+                yield crop
+            refuse_damage(self.capture, drops[DAMAGED], self.all_shots)
 
 
 def refuse_damage(capture: Path, damaged: int, shots: int) -> None:
