@@ -545,7 +545,7 @@ os.write(out, json.dumps({"grit": float(grit), "burnt": float(burnt), "lit": flo
 
 
 def test_light_of_lamps_by_night(tmp_path: Path) -> None:
-    """Few samples leave no grit on a floor under many lamps (0.059 with blue noise, 0.036 without); lamps burn no blots
+    """Few samples leave no grit on a floor under many lamps (0.062 denoised fast, 0.036 as it is); lamps burn no blots
     into wet ground (0.0085 where they are mirrored, 0.0012 where not); lit windows are seen through a lobby's panes.
     """
     done = subprocess.run([sys.executable, "-c", LIGHT, str(tmp_path)], capture_output=True, text=True, cwd=ROOT)
