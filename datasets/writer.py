@@ -99,6 +99,13 @@ class DatasetWriter:
             pq.write_table(table, file)
         return len(rows)
 
+    def take_back(self, reason: str) -> None:
+        """Undoes the parts in which something was dropped for this reason; they will be made again."""
+        for part in self._parts():
+            if json.loads(pq.read_schema(part).metadata[b"drops"]).get(reason):
+                part.unlink()
+                part.with_suffix(".tar").unlink()
+
     def rows(self) -> int:
         """How many crops the parts hold."""
         return sum(pq.read_metadata(part).num_rows for part in self._parts())

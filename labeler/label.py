@@ -97,8 +97,7 @@ def _label_capture(capture: Capture, out: Path, choice: Choice, settings: Settin
     ]
 
     def finish(writer: DatasetWriter) -> str:
-        refuse_damage(capture.path, writer.drops()[DAMAGED], shots)
-        _refuse_nothing(writer, capture.path)
+        _refuse(writer, capture.path, shots)
         split = capture.info["split"]
         shares = split["train"], split.get("distractors", 0)
         dealt = roles(capture.people["pid"].to_pylist(), *shares, capture.info["world"], capture.info["seed"])
@@ -132,8 +131,7 @@ def _label_pictures(settings: Settings) -> None:
     jobs = [*pictures.jobs_of(sources, settings.every, out, choice, settings.rules, settings.on_bad, provenance)]
 
     def finish(writer: DatasetWriter) -> str:
-        refuse_damage(settings.captures[0], writer.drops()[DAMAGED], sum(job.shots for job in jobs))
-        _refuse_nothing(writer, settings.captures[0])
+        _refuse(writer, settings.captures[0], sum(job.shots for job in jobs))
         info = writer.finish(Roles(train=np.array([UNKNOWN_PID])), "LicenseRef-of-the-pictures")
         return f"{info['counts']['crops']} crops, all train, pid -1 (unknown)" + _dropped(info["drops"])
 
@@ -165,13 +163,20 @@ def _write(
         return "already whole" if DatasetWriter(out, provenance).finished else finish(writer)
 
 
-def _refuse_nothing(writer: DatasetWriter, source: Path) -> None:
-    """Clears a dataset in which there would be no crop, so that it may be tried with other rules."""
+def _refuse(writer: DatasetWriter, source: Path, shots: int) -> None:
+    """Refuses a dataset with too much damage in it, or with no crop, and clears what stands in the way of another try:
+    of what is repaired, or by other rules.
+    """
+    drops = writer.drops()
+    try:
+        refuse_damage(source, drops[DAMAGED], shots)
+    except UserError:
+        writer.take_back(DAMAGED)
+        raise
     if not writer.rows():
-        drops = _listed(writer.drops())
         for name in ("parts", "shards", "logs"):
             shutil.rmtree(writer.root / name, ignore_errors=True)
-        raise UserError(f"{source}: no crop is left by these rules; dropped: {drops}")
+        raise UserError(f"{source}: no crop is left by these rules; dropped: {_listed(drops)}")
 
 
 def _dropped(drops: dict[str, int]) -> str:

@@ -277,8 +277,8 @@ def test_an_unfinished_capture_needs_partial(data: Path) -> None:
     assert open_dataset("little", data).info["counts"]["crops"] == 24
 
 
-def damage(capture: Path, number: int) -> None:
-    unit = open_capture(capture).units()[0]
+def damage(capture: Path, number: int, which: int = 0) -> None:
+    unit = open_capture(capture).units()[which]
     shots = list(read_unit(unit))
     write_unit(unit, [Shot(shot.truth, b"", shot.png) if i < number else shot for i, shot in enumerate(shots)])
 
@@ -293,6 +293,21 @@ def test_damaged_pictures_stop_or_are_set_aside(tmp_path: Path) -> None:
     damage(capture, 2)
     with pytest.raises(UserError, match="2 damaged shots, more than 1 % of 100"):
         label(capture, out=tmp_path / "other", on_bad="skip")
+
+
+def test_too_much_damage_may_be_repaired(tmp_path: Path) -> None:
+    """Damage in several units, too little in each to stop there."""
+    capture = draw_capture(tmp_path / "c", people=50, cameras=2, per_camera=1, units=3)
+    whole = [unit.read_bytes() for unit in open_capture(capture).units()]
+    damage(capture, 1, 0)
+    damage(capture, 1, 2)
+    with pytest.raises(UserError, match="2 damaged shots, more than 1 % of 100"):
+        label(capture, out=tmp_path / "crops", on_bad="skip")
+    assert {path.name for path in (tmp_path / "crops" / "parts").iterdir()} == {"unit1.parquet", "unit1.tar"}
+    for unit, data in zip(open_capture(capture).units(), whole):
+        unit.write_bytes(data)
+    label(capture, out=tmp_path / "crops", on_bad="skip")
+    assert open_dataset(tmp_path / "crops").info["counts"]["crops"] == 100
 
 
 def test_no_crop_left_is_said_and_other_rules_may_follow(data: Path) -> None:

@@ -30,7 +30,7 @@ class Stub(Job):
     seconds: float = 60.0
 
     def make(self, scratch: Path, note: Callable[[str], None]) -> int:
-        raise NotImplementedError
+        raise NotImplementedError  # `stand_in` does it
 
 
 def job(folder: Path, name: str, seconds: float = 60.0, **how: object) -> Stub:
