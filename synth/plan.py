@@ -54,6 +54,11 @@ class Quality:
     height_px: int
     denoise: bool = True
 
+    @property
+    def fine(self) -> bool:
+        """Whether pictures show as much of people's clothes as is painted, or half of it will do."""
+        return self.height_px > 300
+
 
 QUALITIES = {"draft": Quality(3, 160), "good": Quality(2, 270), "best": Quality(8, 948)}
 

@@ -191,7 +191,7 @@ def _change_cast(studio: Studio, people: dict, wanted: dict[Worn, dict], tiers: 
     for worn, look in wanted.items():
         if worn not in people:
             person = build(look, tiers)
-            item = person_object(f"person-{worn[0]}", person, person.vertices)
+            item = person_object(f"person-{worn[0]}", person, person.vertices, studio.quality.fine)
             people[worn] = (replace(person, finish=None), item)
     trim()
 
