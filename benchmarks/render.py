@@ -80,7 +80,7 @@ def main(settings: Benchmark) -> None:
             result["rss_growth"] = _growth(plan, looks, settings.small_units, out)
         say("... a part of the plan with one worker and with two, each twice")
         result["two_worker_speedup"] = _speedup(plan, looks, out)
-        result["rss_mib_max"] = max(json.loads(path.read_text())["peak_mib"] for path in out.glob("*/logs/*.json"))
+        result |= _peaks(out)
         say("... the reference pictures")  # last, since Blender in this process would spoil the workers
         shots = {shot.key: shot for shot in open_capture(out / "one").shots()}
         with _quiet():
@@ -148,6 +148,15 @@ def _render(world: World, plan: list[Unit], looks: dict, some: dict[str, Unit], 
 def _children_s() -> float:
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
+
+
+def _peaks(out: Path) -> dict[str, float]:
+    """The most resident memory that a worker ever had: in all, and in each part of the benchmark."""
+    peaks: dict[str, float] = {}
+    for path in out.glob("*/logs/*.json"):
+        part = f"rss_mib_{path.parent.parent.name}"
+        peaks[part] = max(peaks.get(part, 0), json.loads(path.read_text())["peak_mib"])
+    return {"rss_mib_max": max(peaks.values()), **peaks}
 
 
 def _kept(capture: Path, world: World) -> dict[str, float]:
