@@ -92,7 +92,16 @@ def _label_capture(capture: Capture, out: Path, choice: Choice, settings: Settin
     provenance = {"capture": capture.info, "units": len(units), "labeler": labeler}
     each = shots // max(1, capture.info["units"])
     jobs = [
-        Job(out / "parts" / unit.name, choice, settings.rules, skip, provenance, capture.path, each, shots)
+        Job(
+            out / "parts" / unit.name,
+            choice,
+            settings.rules,
+            skip,
+            provenance,
+            capture=capture.path,
+            count=each,
+            all_shots=shots,
+        )
         for unit in units
     ]
 

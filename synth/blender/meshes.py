@@ -91,7 +91,7 @@ def person_object(name: str, person: Person, vertices: np.ndarray, fine: bool = 
 
 
 def _halved(picture: np.ndarray) -> np.ndarray:
-    """(H, W, C) uint8 -> (H / 2, W / 2, C): means of four."""
+    """(H, W, C) uint8 -> (H / 2, W / 2, C): means of four. A library's would weigh colour by the fourth channel."""
     wide = picture.astype(np.uint16)
     return ((wide[::2, ::2] + wide[1::2, ::2] + wide[::2, 1::2] + wide[1::2, 1::2] + 2) // 4).astype(np.uint8)
 

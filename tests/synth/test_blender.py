@@ -577,3 +577,16 @@ def test_portraits_show_people_from_the_side_that_is_asked_for(tmp_path: Path) -
         assert 0.05 < mask.mean() < 0.4 and mask[:, :4].mean() < 0.1
     front, left, right = people[0], people[2], people[6]
     assert (left ^ right[:, ::-1]).mean() < (left ^ front).mean() + 0.02
+
+
+def test_textures_are_halved_channel_by_channel() -> None:
+    """Each pixel is the mean of four, and colour keeps its value where the relief beside it is nought."""
+    code = """
+import numpy as np
+from synth.blender.meshes import _halved
+picture = np.random.default_rng(0).integers(0, 256, (8, 6, 4), np.uint8)
+picture[..., 3] = 0
+means = picture.reshape(4, 2, 3, 2, 4).mean((1, 3))
+assert np.abs(_halved(picture) - means).max() <= 0.5
+"""
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
