@@ -150,7 +150,7 @@ def _surface(
     return material
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=32)
 def _painted(surface: str, key: tuple) -> np.ndarray:
     """Kept, since a process mostly goes from one unit to another of the same place."""
     return SURFACES[surface](rng(*key))

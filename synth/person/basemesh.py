@@ -114,26 +114,48 @@ def _skin_weights(folder: Path, bones: tuple[str, ...], count: int) -> np.ndarra
     return weights / weights.sum(1, keepdims=True)
 
 
-@lru_cache(maxsize=512)
-def target(name: str) -> tuple[np.ndarray, np.ndarray]:
-    """A shape target: vertex indices (K,) and displacements (K, 3) in metres; small types, since hundreds are kept.
+@dataclass(frozen=True)
+class Target:
+    """How a body changes its shape; in small types, since hundreds are kept.
 
-    One that moves nearly all vertices names all of them, in their order.
+    Attributes:
+        index: (K,) uint16 vertices that it moves, None for all of them.
+        delta: (K, 3) int16 of how far, in units of `unit_m` metres.
     """
+
+    index: np.ndarray | None
+    delta: np.ndarray
+    unit_m: float
+
+    def add(self, vertices: np.ndarray, amount: float) -> None:
+        """Moves vertices (N, 3) float32 so many times as far."""
+        moved = self.delta * np.float32(amount * self.unit_m)
+        if self.index is None:
+            np.add(vertices, moved, out=vertices)
+        else:
+            vertices[self.index] += moved
+
+
+@lru_cache(maxsize=512)
+def target(name: str) -> Target:
+    """Reads a shape target of the base mesh (some ms)."""
     text = gzip.decompress((data_folder() / "targets" / f"{name}.target.gz").read_bytes())
     start = max(text.rfind(b"#"), 0)
     numbers = text[text.index(b"\n", start) + 1 :] if text[start : start + 1] == b"#" else text
     if not numbers.strip():  # a corner of the shape space that needs no change
-        return np.zeros(0, np.uint16), np.zeros((0, 3), np.float32)
+        return Target(np.zeros(0, np.uint16), np.zeros((0, 3), np.int16), 0.0)
     table = csv.read_csv(
         io.BytesIO(numbers),
         read_options=csv.ReadOptions(column_names=["vertex", "x", "y", "z"], use_threads=False),
         parse_options=csv.ParseOptions(delimiter=" "),
     )
     vertex, x, y, z = (column.to_numpy() for column in table.columns)
-    index, delta = vertex.astype(np.uint16), to_metres(np.stack([x, y, z], axis=1).astype(np.float32))
-    if len(index) < 0.8 * len(base_mesh().vertices):
-        return index, delta
-    whole = np.zeros((len(base_mesh().vertices), 3), np.float32)
+    delta_m = to_metres(np.stack([x, y, z], axis=1))
+    unit_m = float(np.abs(delta_m).max()) / np.iinfo(np.int16).max or 1.0
+    index, delta = vertex.astype(np.uint16), np.rint(delta_m / unit_m).astype(np.int16)
+    count = len(base_mesh().vertices)
+    if len(index) < 0.8 * count:
+        return Target(index, delta, unit_m)
+    whole = np.zeros((count, 3), np.int16)
     whole[index] = delta
-    return np.arange(len(whole), dtype=np.uint16), whole
+    return Target(None, whole, unit_m)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from synth.person.basemesh import base_mesh, target
 
@@ -93,11 +94,7 @@ def shape_vertices(shape: Shape) -> np.ndarray:
     vertices = mesh.vertices.astype(np.float32)
 
     def add(name: str, weight: float) -> None:
-        index, delta = target(name)
-        if len(delta) == len(vertices):
-            np.add(vertices, delta * np.float32(weight), out=vertices)
-        else:
-            vertices[index] += delta * np.float32(weight)
+        target(name).add(vertices, weight)
 
     sexes = {name: w for name, w in (("female", 1 - shape.male), ("male", shape.male)) if w > 0}
     ages, muscles, weights = _hat(shape.age_years, AGES), _hat(shape.muscle, LEVELS), _hat(shape.weight, LEVELS)
@@ -148,7 +145,7 @@ def bone_transforms(heads: np.ndarray, rotations: dict[str, np.ndarray]) -> np.n
     return out
 
 
-def skin(vertices: np.ndarray, weights: np.ndarray, transforms: np.ndarray) -> np.ndarray:
+def skin(vertices: np.ndarray, weights: np.ndarray | csr_array, transforms: np.ndarray) -> np.ndarray:
     """Linear blend skinning: vertices (N, 3), weights (N, B), transforms (B, 3, 4) -> (N, 3)."""
     blended = (weights @ transforms.reshape(len(transforms), 12).astype(weights.dtype)).reshape(-1, 3, 4)
-    return np.einsum("nij,nj->ni", blended[:, :, :3], vertices) + blended[:, :, 3]
+    return (blended[:, :, :3] @ vertices[:, :, None])[..., 0] + blended[:, :, 3]

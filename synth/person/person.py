@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from opengspr.randomness import rng
 from synth.motion import Gait, free_hand, joint_rotations, rotation
@@ -69,7 +70,7 @@ class Person:
     """A built person; N vertices, F triangles, B bones.
 
     Attributes:
-        vertices: (N, 3) unposed, metres. weights: (N, B). faces: (F, 3).
+        vertices: (N, 3) float32 unposed, metres. weights: (N, B), sparse. faces: (F, 3).
         finish: half of the memory; None where a renderer has it and the person is only posed.
         heads: (B, 3) bone heads. marks: (17, 3) COCO keypoints unposed; mark_weights: (17, B).
         layer: (N,) 0 skin, garments from 1 outwards, hair and props above. covered: (N,) by an outer garment.
@@ -82,7 +83,7 @@ class Person:
     """
 
     vertices: np.ndarray
-    weights: np.ndarray
+    weights: csr_array
     faces: np.ndarray
     finish: Finish | None
     heads: np.ndarray
@@ -203,8 +204,8 @@ def _assemble(look: dict, body: np.ndarray, parts: list[Part], hull: Hull, drop_
     covered = [np.zeros(len(p.vertices), bool) if p.covered is None else p.covered for p in every]
     clearance_m = [np.zeros(len(p.vertices)) if p.clearance_m is None else p.clearance_m for p in every]
     return Person(
-        vertices=np.concatenate([p.vertices for p in every]),
-        weights=np.concatenate([p.weights for p in every]).astype(np.float32),
+        vertices=np.concatenate([p.vertices for p in every]).astype(np.float32),
+        weights=csr_array(np.concatenate([p.weights for p in every]).astype(np.float32)),
         faces=np.concatenate([p.faces + start for p, start in zip(every, starts, strict=False)]).astype(np.int32),
         finish=Finish(
             np.concatenate([p.uv for p in every]).astype(np.float32),

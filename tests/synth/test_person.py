@@ -74,7 +74,7 @@ def test_every_garment_and_haircut_builds() -> None:
         assert np.allclose(person.weights.sum(1), 1, atol=1e-4) and person.weights.min() >= 0, said
         assert person.finish.uv.min() >= 0 and person.finish.uv.max() <= 1 and person.finish.colour.min() >= 0, said
         assert person.finish.atlas.dtype == np.uint8 and person.finish.atlas.std() > 1, said
-        assert len(person.finish.colour) == len(person.finish.roughness) == len(person.weights) == count, said
+        assert len(person.finish.colour) == len(person.finish.roughness) == person.weights.shape[0] == count, said
         assert person.finish.uv.shape == (len(person.faces), 3, 2), said
         height = look["shape"]["height_m"]
         own = person.vertices[person.layer < HAIR]
@@ -86,7 +86,8 @@ def test_every_garment_and_haircut_builds() -> None:
 
 def test_a_look_through_json_builds_the_same_person() -> None:
     for look in LOOKS[:1]:
-        np.testing.assert_equal(asdict(build(look)), asdict(build(json.loads(json.dumps(look)))))
+        people = build(look), build(json.loads(json.dumps(look)))
+        np.testing.assert_equal(*({**asdict(one), "weights": one.weights.toarray()} for one in people))
 
 
 def test_wardrobes_hold_only_what_can_be_made() -> None:
@@ -442,7 +443,7 @@ def test_no_finger_shows_through_a_pocket() -> None:
         look = {**look, "bag": None}
         person = build(look)
         fingers = [bone for bone, name in enumerate(base_mesh().bones) if "_02_" in name or "_03_" in name]
-        tips = (person.weights[person.faces][..., fingers].sum(2) > 0.5).all(1)
+        tips = (person.weights[:, fingers].sum(1)[person.faces] > 0.5).all(1)
         shown = {}
         for action in ("pockets", "walk"):
             shown[action] = 0
@@ -477,7 +478,7 @@ def test_the_left_arm_swings_past_a_bag_at_the_hip() -> None:
     bones = [bone for bone, name in enumerate(mesh.bones) if name.endswith("_l") and ("_0" in name or "hand" in name)]
     for look in carrying("crossbody"):
         person = build(look)
-        pelvis = (person.layer == PROP) & (person.weights[:, 0] == 1)
+        pelvis = (person.layer == PROP) & (person.weights[:, [0]].sum(1) == 1)
         low, high = person.vertices[pelvis].min(0) + 0.008, person.vertices[pelvis].max(0) - 0.008
         arm = (person.weights[:, [*bones, mesh.bone("lowerarm_l")]].sum(1) > 0.6) & (person.layer < HAIR)
         for phase in np.arange(0, 1, 0.125):
