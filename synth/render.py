@@ -175,7 +175,11 @@ def _render_world(task: Task, settings: Render) -> dict[str, str]:
 
         shots = sum(unit.shots for unit in missing())
         if there:
-            print(f"{task.out}: {len(there)} of {open_capture(task.out).info['units']} units are there already")
+            info = open_capture(task.out).info
+            print(f"{task.out}: {len(there)} of {info['units']} units are there already")
+            if info.get("device") != task.device:
+                began = info.get("device")
+                print(f"note: they were rendered on {began}, the rest on {task.device}: other noise", file=sys.stderr)
         if not shots:
             return {}
         jobs, logs = (task.job(unit, looks) for unit in missing()), task.out / "logs"

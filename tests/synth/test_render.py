@@ -162,6 +162,9 @@ def test_a_run_goes_on_with_the_people_that_it_wrote(
     command(Render, main, args)
     assert rendered[1] == first[1:]
     assert f"1 of {len(first)} units are there already" in capsys.readouterr().out
+    monkeypatch.setattr(render, "choose_device", lambda *_: "optix")
+    command(Render, main, args)
+    assert "note: they were rendered on cpu, the rest on optix: other noise" in capsys.readouterr().err
     capture = open_capture(tmp_path / "x")
     assert capture.info["shots"] == sum(job.unit.shots for job in first) == 12 * 4 * 2
     rows = capture.people.to_pylist()
