@@ -15,14 +15,16 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from pycocotools import mask as rle
 
-from datasets.manifest import open_dataset
+from datasets.manifest import Dataset, open_dataset
 from datasets.pictures import decode, encode
 from labeler import label
 from labeler.backends import Choice, checked, load
 from labeler.evaluate import evaluate, recalls
-from opengspr import command
+from opengspr import UserError, command
 from opengspr.command import data_root
 from opengspr.sharing import Sharing
 from synth import render
@@ -61,9 +63,12 @@ class Benchmark:
 
 def main(settings: Benchmark) -> None:
     capture = open_capture(settings.capture) if settings.capture else _rendered(settings)
+    frames = [*capture.frames()]
+    if len({bool(frame.truth["people"]) for frame in frames}) < 2:
+        raise UserError(f"{capture.path}: wanted whole frames with people and some without, as labeler-test has them")
     choice = checked(Choice(settings.backend, settings.weights, "cpu"))
     figures: dict[str, Any] = _labelled(capture, choice) | _parts(capture, choice)
-    found, cases = evaluate(load(choice, near=True), load(choice), [*capture.shots()], [*capture.frames()])
+    found, cases = evaluate(load(choice, near=True), load(choice), [*capture.shots()], frames)
     figures = found | figures
     if not settings.json:
         for name, table in recalls(cases).items():
@@ -88,13 +93,39 @@ def _labelled(capture: Capture, choice: Choice) -> dict[str, float]:
         before = _children_s()
         out = Path(folder) / "crops"
         label.main(label.Settings((capture.path,), out, choice, sharing=Sharing(workers=1)))
+        spent = _children_s() - before
         info = open_dataset(out).info
+        wrong, crowded = _wrong(capture, open_dataset(out))
     crops, drops = info["counts"]["crops"], sum(info["drops"].values())
     return {
-        "label_cpu_s_per_crop": (_children_s() - before) / crops,
+        "label_cpu_s_per_crop": spent / crops,
         "kept_share": crops / (crops + drops),
+        "wrong_identity": wrong / max(1, crowded),
+        "crowded_crops": crowded,
         **{f"dropped_{reason.replace(' ', '_')}": count for reason, count in info["drops"].items()},
     }
+
+
+def _wrong(capture: Capture, dataset: Dataset) -> tuple[int, int]:
+    """How many crops with several people in them have a mask that lies mostly on somebody else than the one they are
+    named after, and how many such crops there are; as the dataset has them.
+    """
+    crops = dataset.crops
+    rows = {key: k for k, key in enumerate(crops.column("key"))}
+    boxes, masks = crops.column("box"), crops.column("mask")
+    wrong = crowded = 0
+    for shot in capture.shots():
+        if (k := rows.get(shot.key)) is None:
+            continue
+        left, top = shot.truth["region"][:2]
+        box = [round((v - o) * shot.truth["scale"]) for v, o in zip(boxes[k], (left, top, left, top))]
+        instances = shot.mask()[box[1] : box[3], box[0] : box[2]]
+        mask = rle.decode({"size": [*instances.shape], "counts": masks[k].encode()}).astype(bool)
+        if len(np.unique(instances[instances > 0])) > 1:
+            crowded += 1
+            on = np.bincount(instances[mask & (instances > 0)], minlength=2)
+            wrong += int(on.argmax() != shot.truth["instance"])
+    return wrong, crowded
 
 
 def _children_s() -> float:

@@ -129,6 +129,10 @@ class DatasetWriter:
         """
         parts = self._parts()
         assert parts, "finish before any part"
+        for part in parts:
+            began = json.loads(pq.read_schema(part).metadata[b"provenance"])
+            if began != self.provenance:
+                raise DatasetError(f"{part}: was made otherwise ({_difference(began, self.provenance)}); remove it")
         keys = pa.concat_tables([pq.read_table(part, columns=["pid", "camid", "key"]) for part in parts])
         pid, camid, key = (keys[name].to_numpy() for name in ("pid", "camid", "key"))
         split = assign(pid, camid, key, roles)

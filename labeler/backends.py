@@ -33,22 +33,30 @@ def checked(choice: Choice) -> Choice:
     """
     if choice.backend not in NAMES:
         raise UserError(f"--backend {choice.backend}: no such backend; there is {', '.join(NAMES)}")
-    if choice.device not in DEVICES:
-        raise UserError(f"--device {choice.device}: wanted one of {', '.join(DEVICES)}")
     if choice.backend == "truth":
-        return Choice("truth", "", "cpu")
-    import torch
-
-    if choice.device == "cuda" and not torch.cuda.is_available():
-        raise UserError("--device cuda: torch finds no graphics card here; --device cpu")
-    device = "cuda" if choice.device != "cpu" and torch.cuda.is_available() else "cpu"
+        if choice.weights != "default":
+            raise UserError(f"--weights {choice.weights}: --backend truth has none; --backend torchvision takes them")
+        return Choice("truth", "default", "cpu")
+    device = device_of(choice.device)
     if choice.backend == "detectron2":
         from labeler import detectron
 
         return Choice(choice.backend, detectron.config(choice.weights), device)
-    if choice.weights not in ("default", "coco") and not Path(choice.weights).is_file():
-        raise UserError(f"--weights {choice.weights}: no such file; wanted default, coco or what labeler.train wrote")
+    from labeler.maskrcnn import weights_file
+
+    weights_file(choice.weights)
     return Choice(choice.backend, choice.weights, device)
+
+
+def device_of(name: str) -> str:
+    """cpu or cuda, by one of DEVICES. Raises UserError for one that there is not here."""
+    import torch
+
+    if name not in DEVICES:
+        raise UserError(f"--device {name}: wanted one of {', '.join(DEVICES)}")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise UserError("--device cuda: torch finds no graphics card here; --device cpu")
+    return "cuda" if name != "cpu" and torch.cuda.is_available() else "cpu"
 
 
 @lru_cache(maxsize=2)
@@ -67,15 +75,17 @@ def load(choice: Choice, near: bool = False) -> Backend:
         from labeler import detectron
 
         return detectron.Detectron(choice.weights, choice.device)
-    from labeler.maskrcnn import NEAR, WHOLE, Detector
+    from labeler.maskrcnn import Detector
 
-    return Detector.load(choice.weights, choice.device, NEAR if near else WHOLE)
+    return Detector.load(choice.weights, choice.device, near)
 
 
 def record(choice: Choice) -> dict[str, str]:
     """What a dataset says of the backend that made it: its name, the weights and their SHA-256."""
-    if choice.backend != "torchvision":
-        return {"backend": choice.backend, **({"weights": choice.weights} if choice.weights else {})}
+    if choice.backend == "truth":
+        return {"backend": "truth"}
+    if choice.backend == "detectron2":
+        return {"backend": "detectron2", "weights": choice.weights}
     from labeler.maskrcnn import weights_file
 
     digest = hashlib.sha256(weights_file(choice.weights).read_bytes()).hexdigest()

@@ -1,16 +1,16 @@
 """From the shots of a unit to their crops, or to the reasons why there is none."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import chain, islice
-from typing import Any, NamedTuple
+from itertools import islice
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from pycocotools import mask as rle
 
 from datasets.pictures import DatasetError, decode, encode
-from labeler.detection import Backend, Box, match
+from labeler.detection import Backend, Box, Detection, match
 from labeler.rules import Rules
 from opengspr.command import UserError
 from synth.capture import CaptureError, Shot
@@ -18,6 +18,8 @@ from synth.capture import CaptureError, Shot
 BATCH = 8  # pictures that a detector sees at once
 DAMAGED = "damaged"
 People = Mapping[int, Mapping[str, Any]]
+T = TypeVar("T")
+C = TypeVar("C")
 Crop = tuple[dict[str, Any], bytes]  # a row of the manifest, as far as it is known yet, and the encoded crop
 
 
@@ -29,12 +31,39 @@ class Opened(NamedTuple):
     instances: np.ndarray
 
 
+def overlapped(
+    batches: Iterator[Sequence[T]],
+    found: Callable[[Sequence[T]], Sequence[Sequence[Detection]]],
+    cut: Callable[[T, Sequence[Detection]], C],
+) -> Iterator[C]:
+    """What becomes of the items of all batches, in their order. While the detector looks at a batch, the next is read
+    and the one before is cut up beside it.
+
+    Args:
+        batches: read in a thread of its own.
+        found: what is found in each item of a batch.
+        cut: what becomes of an item, in another thread.
+    """
+
+    def all_cut(batch: Sequence[T], detections: Sequence[Sequence[Detection]]) -> list[C]:
+        return [cut(one, seen) for one, seen in zip(batch, detections, strict=True)]
+
+    with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as cutter:
+        coming, before = reader.submit(next, batches, None), None
+        while (batch := coming.result()) is not None:
+            coming = reader.submit(next, batches, None)
+            after = cutter.submit(all_cut, batch, found(batch))
+            if before is not None:
+                yield from before.result()
+            before = after
+        if before is not None:
+            yield from before.result()
+
+
 def label_shots(
     shots: Iterable[Shot], backend: Backend, rules: Rules, people: People, skip_damaged: bool = False
 ) -> Iterator[Crop | str]:
     """Labels shots, each in its turn.
-
-    While the backend looks at a batch, the next is decoded beside it.
 
     Args:
         rules: which crops are kept.
@@ -47,18 +76,21 @@ def label_shots(
     Raises:
         CaptureError, DatasetError: a shot is damaged; names its key.
     """
+    left = iter(shots)
 
-    def opened(batch: tuple[Shot, ...]) -> list[Opened | str]:
-        return [_open(shot, rules, people, skip_damaged) for shot in batch]
+    def batches() -> Iterator[list[Opened | str]]:
+        while batch := [*islice(left, BATCH)]:
+            yield [_open(shot, rules, people, skip_damaged) for shot in batch]
 
-    with ThreadPoolExecutor(1) as beside:
-        ahead = None
-        left = iter(shots)
-        for batch in chain(iter(lambda: (*islice(left, BATCH),), ()), [()]):
-            coming = beside.submit(opened, batch)
-            if ahead is not None:
-                yield from _label(ahead.result(), backend, rules, people)
-            ahead = coming
+    def found(batch: Sequence[Opened | str]) -> list[list[Detection]]:
+        seen = [one for one in batch if isinstance(one, Opened)]
+        each = iter(backend([one.image for one in seen], [one.instances for one in seen]) if seen else [])
+        return [next(each) if isinstance(one, Opened) else [] for one in batch]
+
+    def cut(one: Opened | str, seen: Sequence[Detection]) -> Crop | str:
+        return one if isinstance(one, str) else _crop(one, rules.sure(seen)[0], rules, people)
+
+    yield from overlapped(batches(), found, cut)
 
 
 def _open(shot: Shot, rules: Rules, people: People, skip_damaged: bool) -> Opened | str:
@@ -76,14 +108,7 @@ def _open(shot: Shot, rules: Rules, people: People, skip_damaged: bool) -> Opene
     return rules.reject_truth(shot.truth) or Opened(shot, image, instances)
 
 
-def _label(batch: list[Opened | str], backend: Backend, rules: Rules, people: People) -> Iterator[Crop | str]:
-    seen = [one for one in batch if isinstance(one, Opened)]
-    found = iter(backend([one.image for one in seen], [one.instances for one in seen]) if seen else [])
-    for one in batch:
-        yield one if isinstance(one, str) else _crop(one, rules.sure(next(found))[0], rules, people)
-
-
-def _crop(opened: Opened, found: list, rules: Rules, people: People) -> Crop | str:
+def _crop(opened: Opened, found: list[Detection], rules: Rules, people: People) -> Crop | str:
     (shot, image, instances), truth = opened, opened.shot.truth
     if not found:
         return "nobody found"
@@ -94,14 +119,13 @@ def _crop(opened: Opened, found: list, rules: Rules, people: People) -> Crop | s
     if reason := rules.reject_found(detection, others):
         return reason
     x0, y0, x1, y1 = box = rules.pad(detection.box, shot.key, image.shape[1], image.shape[0])
-    row = _row(truth, people[truth["pid"]], box) | {"score": detection.score, "mask": run_lengths(detection.mask, box)}
+    row = _row(truth, people[truth["pid"]], box) | {"score": detection.score, "mask": run_lengths(detection, box)}
     return row, encode(image[y0:y1, x0:x1])
 
 
-def run_lengths(mask: np.ndarray, box: Box) -> str:
+def run_lengths(one: Detection, box: Box) -> str:
     """A mask's part in a box in COCO's compressed run lengths, whose size is the box's height and width."""
-    x0, y0, x1, y1 = box
-    return rle.encode(np.asfortranarray(mask[y0:y1, x0:x1], np.uint8))["counts"].decode()
+    return rle.encode(np.asfortranarray(one.within(box), np.uint8))["counts"].decode()
 
 
 def _row(truth: Mapping[str, Any], person: Mapping[str, Any], box: Box) -> dict[str, Any]:

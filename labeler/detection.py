@@ -10,11 +10,33 @@ Box = tuple[int, int, int, int]
 
 
 class Detection(NamedTuple):
-    """One person found: box [x0, y0, x1, y1] in picture pixels (ends excluded), score 0 to 1, mask (H, W) bool."""
+    """One person found: box [x0, y0, x1, y1] in picture pixels (ends excluded), score 0 to 1, mask (y1 - y0, x1 - x0)
+    bool of the box's pixels that are theirs.
+    """
 
     box: Box
     score: float
     mask: np.ndarray
+
+    @classmethod
+    def of(cls, mask: np.ndarray, score: float) -> "Detection":
+        """The detection whose mask in the whole picture (H, W) is this; it has some pixels."""
+        x0, y0, x1, y1 = box = box_of(mask)
+        return cls(box, score, mask[y0:y1, x0:x1])
+
+    def within(self, box: Box) -> np.ndarray:
+        """The mask in another box, (its height, its width) bool."""
+        out = np.zeros((box[3] - box[1], box[2] - box[0]), bool)
+        x0, y0, x1, y1 = (*np.maximum(self.box[:2], box[:2]), *np.minimum(self.box[2:], box[2:]))
+        if x0 < x1 and y0 < y1:
+            mine = self.mask[y0 - self.box[1] : y1 - self.box[1], x0 - self.box[0] : x1 - self.box[0]]
+            out[y0 - box[1] : y1 - box[1], x0 - box[0] : x1 - box[0]] = mine
+        return out
+
+    def on(self, pixels: np.ndarray) -> int:
+        """How many of the picture's true pixels (H, W) bool lie in the mask."""
+        x0, y0, x1, y1 = self.box
+        return int((self.mask & pixels[y0:y1, x0:x1]).sum())
 
 
 class Backend(Protocol):
@@ -32,7 +54,7 @@ class Backend(Protocol):
 def truth(pictures: Sequence[np.ndarray], truths: Sequence[np.ndarray]) -> list[list[Detection]]:
     """The backend that finds what the renderer's own masks say, each person in a picture with score 1."""
     assert len(pictures) == len(truths), "the truth is known of captures only"
-    return [[Detection(box_of(mask), 1.0, mask) for mask in people(instances)] for instances in truths]
+    return [[Detection.of(mask, 1.0) for mask in people(instances)] for instances in truths]
 
 
 def people(instances: np.ndarray) -> list[np.ndarray]:
@@ -51,27 +73,26 @@ def match(found: Sequence[Detection], instances: np.ndarray, instance: int, leas
     overlaps of masks and boxes (Hungarian method), so that nobody gets another's.
 
     Args:
-        instances: (H, W) true indices. least_iou: by which both masks and boxes must overlap.
+        instances: (H, W) true indices. least_iou: by which the masks and the boxes of a pair must overlap.
 
     Returns:
-        None where the person's own pair overlaps less, or there is none.
+        None where nothing is left for the person.
     """
     masks = people(instances)
     mine = next((k for k, mask in enumerate(masks) if instances[mask][0] == instance), None)
     if mine is None or not found:
         return None
-    by_mask = np.array([[mask_iou(one.mask, mask) for one in found] for mask in masks])
+    by_mask = np.array([[mask_iou(one, mask) for one in found] for mask in masks])
     by_box = np.array([[box_iou(one.box, box_of(mask)) for one in found] for mask in masks])
-    who, what = linear_sum_assignment(-(by_mask + by_box))
-    for k, n in zip(who, what):
-        if k == mine and min(by_mask[k, n], by_box[k, n]) >= least_iou:
-            return found[n]
-    return None
+    fits = np.minimum(by_mask, by_box) >= least_iou
+    who, what = linear_sum_assignment(np.where(fits, -(by_mask + by_box), 0))
+    return next((found[n] for k, n in zip(who, what) if k == mine and fits[k, n]), None)
 
 
-def mask_iou(a: np.ndarray, b: np.ndarray) -> float:
-    """Intersection over union of two masks (H, W) bool."""
-    return float((a & b).sum() / max(1, (a | b).sum()))
+def mask_iou(one: Detection, mask: np.ndarray) -> float:
+    """Intersection over union of a detection's mask and a whole one (H, W) bool."""
+    shared = one.on(mask)
+    return shared / max(1, int(one.mask.sum()) + int(mask.sum()) - shared)
 
 
 def box_iou(a: Sequence[float], b: Sequence[float]) -> float:

@@ -71,7 +71,8 @@ def _detections(found) -> list[Detection]:
     found = found[found.pred_classes == PERSON]
     boxes, masks = found.pred_boxes.tensor.round().int().tolist(), found.pred_masks.numpy()
     return [
-        Detection(inside(box, mask.shape), score, mask)
+        Detection(whole, score, mask[whole[1] : whole[3], whole[0] : whole[2]])
         for box, score, mask in zip(boxes, found.scores.tolist(), masks)
         if mask.any()
+        for whole in [inside(box, mask.shape)]
     ]

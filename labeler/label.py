@@ -21,12 +21,12 @@ from labeler.backends import Choice, checked, record
 from labeler.crops import DAMAGED
 from labeler.pictures import UNKNOWN_PID
 from labeler.rules import Rules
-from labeler.work import Job, refuse_damage
+from labeler.work import Job, refuse_damage, units_of
 from opengspr import work
 from opengspr.command import UserError, command, data_root
-from opengspr.files import one_writer, output_folder
+from opengspr.files import Busy, one_writer, output_folder
 from opengspr.sharing import Sharing
-from synth.capture import Capture, CaptureError, open_capture
+from synth.capture import Capture, open_capture
 
 LICENCE = "CC-BY-4.0"
 
@@ -76,18 +76,18 @@ def _label_captures(settings: Settings) -> None:
     if len({out for _, out in captures}) < len(captures):
         raise UserError("two captures of the same name: label them one by one, each with its own --out")
     for capture, _ in captures:
-        _units(capture, settings.partial)
+        units_of(capture, settings.partial)
     for capture, out in captures:
         output_folder(out, parents=not settings.out)
         print(f"{out}: {_label_capture(capture, out, choice, settings)}")
-        if settings.coco:
+        if settings.coco and (out / "SHA256SUMS").exists():
             print(f"{settings.coco}: {coco.export(capture, settings.coco)}")
     outs = [out for _, out in captures]
     print(f"done: {', '.join(map(str, outs))}; train: python -m train.smcr {_train_flags(settings, outs)}")
 
 
 def _label_capture(capture: Capture, out: Path, choice: Choice, settings: Settings) -> str:
-    units, shots, skip = _units(capture, settings.partial), capture.info["shots"], settings.on_bad == "skip"
+    units, shots, skip = units_of(capture, settings.partial), capture.info["shots"], settings.on_bad == "skip"
     labeler = {**record(choice), **asdict(settings.rules)}
     provenance = {"capture": capture.info, "units": len(units), "labeler": labeler}
     each = shots // max(1, capture.info["units"])
@@ -132,10 +132,7 @@ def _label_pictures(settings: Settings) -> None:
     choice = checked(settings.choice)
     out = settings.out or data_root(settings.data_root) / f"{settings.captures[0].stem}-crops"
     output_folder(out, parents=not settings.out)
-    told = [
-        {"name": one.path.name, "pictures": one.size, "every": pictures.every_nth(one, settings.every)}
-        for one in sources
-    ]
+    told = [pictures.told(source, settings.every) for source in sources]
     provenance = {"sources": told, "labeler": {**record(choice), **asdict(settings.rules)}}
     jobs = [*pictures.jobs_of(sources, settings.every, out, choice, settings.rules, settings.on_bad, provenance)]
 
@@ -163,13 +160,22 @@ def _write(
         if there := sum(writer.has(job.name) for job in jobs):
             print(f"{out}: going on, {there} of {len(jobs)} units are there")
         missing = [job for job in sharing.mine(jobs) if not writer.has(job.name)]
-        failed = sharing.run(missing, sum(job.shots for job in missing), out / "logs", out.name)
+        try:
+            failed = sharing.run(missing, sum(job.shots for job in missing), out / "logs", out.name)
+        except UserError:
+            writer.take_back(DAMAGED)  # what was skipped before may be repaired for the next try
+            raise
     if failed:
         raise UserError(f"{len(failed)} units failed three times: {', '.join([*failed][:5])}; see {out / 'logs'}")
     if (there := sum(writer.has(job.name) for job in jobs)) < len(jobs):
         return f"{there} of {len(jobs)} units are labelled; the dataset is whole when the other shards are"
-    with one_writer(out):
-        return "already whole" if DatasetWriter(out, provenance).finished else finish(writer)
+    try:
+        with one_writer(out):
+            return "already whole" if DatasetWriter(out, provenance).finished else finish(writer)
+    except Busy:
+        if not sharing.shard:
+            raise
+        return f"all {len(jobs)} units are labelled; another shard makes the dataset of them"
 
 
 def _refuse(writer: DatasetWriter, source: Path, shots: int) -> None:
@@ -194,26 +200,6 @@ def _dropped(drops: dict[str, int]) -> str:
 
 def _listed(drops: dict[str, int]) -> str:
     return ", ".join(f"{count} {reason}" for reason, count in sorted(drops.items()))
-
-
-def _units(capture: Capture, partial: bool) -> list[Path]:
-    """The capture's units, where they are all there or a part will do."""
-    units, info = capture.units(), capture.info
-    split = info["split"] if isinstance(info.get("split"), dict) else {}
-    numbers = [info.get(key) for key in ("units", "shots", "seed")]
-    if not all(isinstance(number, int) for number in numbers) or "world" not in info:
-        raise CaptureError(f"{capture.path / 'capture.json'}: wanted world, and units, shots and seed as numbers")
-    for role, share in (("train", split.get("train")), ("distractors", split.get("distractors", 0))):
-        if not isinstance(share, int | float) or not 0 <= share <= 1:
-            raise CaptureError(
-                f"{capture.path / 'capture.json'}: split.{role} is {share!r}, wanted a share from 0 to 1"
-            )
-    if not units or (len(units) < info["units"] and not partial):
-        raise CaptureError(
-            f"{capture.path}: {len(units)} of {info['units']} units are rendered; "
-            "run synth.render again to finish it, or label what there is by --partial"
-        )
-    return units
 
 
 def _out(settings: Settings, capture: Capture) -> Path:

@@ -23,7 +23,7 @@ from torchvision.ops import FeaturePyramidNetwork, MultiScaleRoIAlign
 from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 from torchvision.transforms.functional import resize
 
-from labeler.detection import Detection, inside
+from labeler.detection import Box, Detection, inside
 from opengspr.checkpoint import fit, read_weights
 from opengspr.command import UserError
 
@@ -35,6 +35,7 @@ SIZES = tuple((16 * 2**k, 16 * 2 ** (k + 0.5)) for k in range(5))  # square root
 RATIOS = (1.6, 2.6, 4.0)  # height over width
 PERSON = 1  # among the classes, as in COCO
 WHOLE, NEAR = 960, 256  # longest side of what the model sees of a whole frame, and of a region round one person
+PUBLISHED_NEAR = 512  # the same of a region for the published weights, which have learnt larger people
 CUT = 0.5  # of a mask's probability
 
 
@@ -75,7 +76,7 @@ def build(kind: str) -> MaskRCNN:
         rpn_pre_nms_top_n_train=500,
         rpn_post_nms_top_n_train=300,
         rpn_pre_nms_top_n_test=200,
-        rpn_post_nms_top_n_test=80,
+        rpn_post_nms_top_n_test=120,
         rpn_batch_size_per_image=128,
         box_roi_pool=MultiScaleRoIAlign(LEVELS, 7, 2),
         box_head=TwoMLPHead(CHANNELS * 49, HIDDEN),
@@ -101,6 +102,8 @@ def weights_file(weights: str) -> Path:
             raise UserError("--weights default: none are trained yet; labeler.train makes some, or take --weights coco")
         return DEFAULT
     if weights != "coco":
+        if not Path(weights).is_file():
+            raise UserError(f"{weights}: no such file of weights; wanted default, coco or what labeler.train wrote")
         return Path(weights)
     from torchvision.models.detection import MaskRCNN_ResNet50_FPN_V2_Weights as Published
 
@@ -113,8 +116,11 @@ def weights_file(weights: str) -> Path:
     return Path(torch.hub.get_dir()) / "checkpoints" / Published.COCO_V1.url.rpartition("/")[2]
 
 
-def read_model(path: Path) -> MaskRCNN:
+def read_model(path: Path, wanted: str | None = None) -> MaskRCNN:
     """The model of a file that `labeler.train` wrote.
+
+    Args:
+        wanted: which of MODELS it must be; any where it is None.
 
     Raises:
         UserError: not such a file, or weights that do not fit, which are listed.
@@ -125,6 +131,8 @@ def read_model(path: Path) -> MaskRCNN:
         raise UserError(
             f"{path}: weights of the model {kind!r}, wanted {' or '.join(MODELS)}: labeler.train writes them"
         )
+    if wanted not in (None, kind):
+        raise UserError(f"{path}: weights of the model {kind}, wanted {wanted}: --model {kind}")
     model = build(kind)
     fit(model, tensors, path)
     return model
@@ -133,55 +141,73 @@ def read_model(path: Path) -> MaskRCNN:
 class Detector:
     """The backend `torchvision`."""
 
-    def __init__(self, model: MaskRCNN, device: str = "cpu", longest: int = WHOLE) -> None:
+    def __init__(self, model: MaskRCNN, device: str = "cpu", longest: int | None = WHOLE) -> None:
+        """Args: longest: longer sides are shrunk to so many pixels; None leaves all sizes to the model."""
         self.model, self.device, self.longest = model.to(device).eval(), device, longest
 
     @classmethod
-    def load(cls, weights: str, device: str, longest: int = WHOLE) -> "Detector":
-        """Args: weights: default, coco or a file. longest: longer sides are shrunk to so many pixels."""
+    def load(cls, weights: str, device: str, near: bool = False) -> "Detector":
+        """Args: weights: default, coco or a file. near: for regions round one person."""
         path = weights_file(weights)
         if weights != "coco":
-            return cls(read_model(path), device, longest)
+            return cls(read_model(path), device, NEAR if near else WHOLE)
         from torchvision.models.detection import maskrcnn_resnet50_fpn_v2
 
         model = maskrcnn_resnet50_fpn_v2(weights=None, weights_backbone=None)
         fit(model, read_weights(path)[0], path)
-        return cls(model, device, longest)
+        if not near:
+            return cls(model, device, None)  # it makes pictures as large as it has learnt them
+        model.transform = AsTheyAre()
+        return cls(model, device, PUBLISHED_NEAR)
 
     @torch.inference_mode()
     def __call__(self, pictures: Sequence[np.ndarray], truths: Sequence[np.ndarray] = ()) -> list[list[Detection]]:
         """As `detection.Backend`; boxes and masks are those of the given pictures, whatever size the model sees."""
         del truths
-        tensors = [_tensor(picture, self.longest).to(self.device) for picture in pictures]
-        results = self.model(tensors)
+        model = self.model
+        images, _ = model.transform([_tensor(picture, self.longest).to(self.device) for picture in pictures])
+        features = model.backbone(images.tensors)
+        proposals, _ = model.rpn(images, features)
+        results, _ = model.roi_heads(features, proposals, images.image_sizes)
         return [
-            _detections(result, tensor.shape[1:], picture.shape[:2])
-            for result, tensor, picture in zip(results, tensors, pictures)
+            _detections(result, seen, picture.shape[:2])
+            for result, seen, picture in zip(results, images.image_sizes, pictures)
         ]
 
 
-def _tensor(picture: np.ndarray, longest: int) -> Tensor:
+def _tensor(picture: np.ndarray, longest: int | None) -> Tensor:
     """(3, H, W) float32 from 0 to 1, no side longer than `longest`."""
     tensor = torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1).float() / 255
     height, width = picture.shape[:2]
-    factor = longest / max(height, width)
+    factor = 1 if longest is None else longest / max(height, width)
     if factor >= 1:
         return tensor
     return resize(tensor, [max(1, round(height * factor)), max(1, round(width * factor))], antialias=True)
 
 
 def _detections(result: dict[str, Tensor], seen: Sequence[int], size: tuple[int, ...]) -> list[Detection]:
-    """What the model found in a picture of this size (height, width), of which it saw one of another."""
+    """What the model found in a picture of this size (height, width), of which it saw one of another.
+
+    Args:
+        result: boxes (N, 4) in what was seen, scores (N,), labels (N,), masks (N, 1, M, M) probabilities in the boxes.
+    """
     people = result["labels"] == PERSON
-    masks = result["masks"][people]
-    if tuple(seen) != size and len(masks):
-        masks = nn.functional.interpolate(masks, size, mode="bilinear")
-    scale = torch.tensor([size[1] / seen[1], size[0] / seen[0]] * 2)
-    boxes = (result["boxes"][people].cpu() * scale).round().int().tolist()
-    cut = (masks[:, 0] > CUT).cpu().numpy()
+    boxes, scores, masks = (result[name][people].cpu() for name in ("boxes", "scores", "masks"))
+    boxes = boxes * torch.tensor([size[1] / seen[1], size[0] / seen[0]] * 2)
     found = []
-    for box, score, mask in zip(boxes, result["scores"][people].tolist(), cut):
-        box = inside(box, size)
-        if mask.any():
-            found.append(Detection(box, score, mask))
+    for exact, score, mask in zip(boxes, scores.tolist(), masks[:, 0]):
+        box = inside(exact.round().int().tolist(), size)
+        cut = _spread(mask, exact, box)
+        if cut.any():
+            found.append(Detection(box, score, cut))
     return found
+
+
+def _spread(mask: Tensor, exact: Tensor, box: Box) -> np.ndarray:
+    """A mask of probabilities (M, M) over a box with fractions of pixels, cut at a half, in a box of whole pixels."""
+    (left, top, right, bottom), (x0, y0, x1, y1) = exact.tolist(), box
+    across = (torch.arange(x0, x1) + 0.5 - left) / max(right - left, 1e-3) * 2 - 1
+    down = (torch.arange(y0, y1) + 0.5 - top) / max(bottom - top, 1e-3) * 2 - 1
+    grid = torch.stack(torch.meshgrid(across, down, indexing="xy"), -1)
+    spread = nn.functional.grid_sample(mask[None, None].float(), grid[None], align_corners=False)
+    return (spread[0, 0] > CUT).numpy()

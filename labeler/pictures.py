@@ -1,10 +1,10 @@
 """People in any pictures and videos, of whom nobody knows who they are: `python -m labeler.label DIR --no-truth`."""
 
+import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,7 +13,7 @@ import numpy as np
 from datasets.pictures import DatasetError, decode, encode
 from datasets.writer import Crop
 from labeler.backends import Choice, load
-from labeler.crops import BATCH, DAMAGED, run_lengths
+from labeler.crops import BATCH, DAMAGED, overlapped, run_lengths
 from labeler.detection import Detection
 from labeler.rules import Rules
 from labeler.work import PartJob
@@ -21,6 +21,7 @@ from opengspr.command import UserError
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 AT_ONCE = 64  # pictures of a unit
+MOST_PIXELS = 12_000_000  # of the pictures that are looked at together, unless it is one
 FPS = 25  # of frame numbers in a dataset
 TWICE_A_SECOND = 0.5
 UNKNOWN_PID = -1
@@ -49,6 +50,21 @@ class Seen(NamedTuple):
     origin: str
 
 
+def told(source: Source, every: int | None) -> dict[str, Any]:
+    """What a dataset says of a source that was looked at; a digest stands for the names and sizes of its files."""
+    files = source.files or (source.path,)
+    top = source.path if source.path.is_dir() else source.path.parent
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(f"{file.relative_to(top).as_posix()}\0{file.stat().st_size}\n".encode(errors="surrogateescape"))
+    return {
+        "name": source.path.name,
+        "pictures": source.size,
+        "every": every_nth(source, every),
+        "sha256_of_names_and_sizes": digest.hexdigest(),
+    }
+
+
 def open_source(path: Path) -> Source:
     """A folder's pictures in order of name, with all below it; or one picture; or a video.
 
@@ -65,9 +81,26 @@ def open_source(path: Path) -> Source:
     if path.suffix.lower() in ENDINGS:
         return Source(path, (path,), 1)
     with _video(path) as video:
-        stream = video.streams.video[0]
-        seconds = float(stream.duration * stream.time_base) if stream.duration else (video.duration or 0) / 1e6
-        return Source(path, (), max(1, round(seconds * FPS)))
+        return Source(path, (), max(1, round(_seconds(video) * FPS)))
+
+
+def _seconds(video: Any) -> float:
+    """How long a video is, by what it says of itself, else by its last packet."""
+    stream = video.streams.video[0]
+    if stream.duration:
+        return float(stream.duration * stream.time_base)
+    if video.duration:
+        return video.duration / 1e6
+    packets = [packet.pts for packet in video.demux(stream) if packet.size]
+    known = [pts for pts in packets if pts is not None]
+    if known and stream.time_base:
+        return float((max(known) - min(known)) * stream.time_base) + 1 / FPS
+    return len(packets) / _rate(stream)
+
+
+def _rate(stream: Any) -> float:
+    """Frames a second of a stream."""
+    return float(stream.average_rate or FPS)
 
 
 def _video(path: Path) -> Any:
@@ -95,7 +128,7 @@ class Job(PartJob):
     """A run of pictures in which people are to be found.
 
     Attributes:
-        source, camid: the camera. first, last: the run's pictures, the last excluded.
+        source, camid: the camera, of whose files the run's only. first, last: its pictures, the last excluded.
     """
 
     source: Source
@@ -110,19 +143,35 @@ class Job(PartJob):
 
     def crops(self, note: Callable[[str], None], drops: Counter[str]) -> Iterator[Crop]:
         backend = load(self.backend)
-        pictures = self._pictures() if self.source.files else self._frames()
-        while batch := [*islice(pictures, BATCH)]:
-            whole = [one for one in batch if isinstance(one, Seen)]
-            for reason in (one for one in batch if isinstance(one, str)):
-                drops[reason] += 1
-                note(reason)
-            for one, found in zip(whole, backend([one.image for one in whole], []) if whole else []):
-                yield from self._found(one, found, drops)
-                note("")
 
-    def _found(self, seen: Seen, found: list[Detection], drops: Counter[str]) -> Iterator[Crop]:
+        def found(batch: Sequence[Seen | str]) -> list[list[Detection]]:
+            images = [one.image for one in batch if isinstance(one, Seen)]
+            each = iter(backend(images, []) if images else [])
+            return [next(each) if isinstance(one, Seen) else [] for one in batch]
+
+        for crops, dropped in overlapped(self._batches(), found, self._cut):
+            drops.update(dropped)
+            note(DAMAGED if dropped[DAMAGED] else "")
+            yield from crops
+
+    def _batches(self) -> Iterator[list[Seen | str]]:
+        """The run's pictures, some at once: few where they are large."""
+        batch: list[Seen | str] = []
+        for one in self._pictures() if self.source.files else self._frames():
+            batch.append(one)
+            pixels = sum(seen.image[..., 0].size for seen in batch if isinstance(seen, Seen))
+            if len(batch) == BATCH or pixels > MOST_PIXELS:
+                yield batch
+                batch = []
+        if batch:
+            yield batch
+
+    def _cut(self, seen: Seen | str, found: Sequence[Detection]) -> tuple[list[Crop], Counter[str]]:
+        """The crops of a picture, and what was dropped of it, by reason."""
+        if isinstance(seen, str):
+            return [], Counter([seen])
         sure, unsure, twice = self.rules.sure(found)
-        drops.update({reason: count for reason, count in (("unsure", unsure), ("duplicate", twice)) if count})
+        crops, drops = [], +Counter(unsure=unsure, duplicate=twice)
         for number, one in enumerate(sorted(sure, key=lambda one: one.box)):
             reason = self.rules.reject(one.box) or self.rules.reject_edge(one.box, seen.image.shape)
             if reason:
@@ -140,37 +189,51 @@ class Job(PartJob):
                 "height": y1 - y0,
                 "box": [float(v) for v in box],
                 "score": one.score,
-                "mask": run_lengths(one.mask, box),
+                "mask": run_lengths(one, box),
                 "attributes": seen.origin,
             }
-            yield row, encode(seen.image[y0:y1, x0:x1])
+            crops.append((row, encode(seen.image[y0:y1, x0:x1])))
+        return crops, drops
+
+    def _damaged(self, error: Exception) -> str:
+        """The reason to drop a picture that cannot be read, where such are skipped."""
+        if not self.skip_damaged:
+            raise UserError(str(error)) from error
+        return DAMAGED
 
     def _pictures(self) -> Iterator[Seen | str]:
         """The run's pictures, or a reason for each that is damaged."""
         top = self.source.path if self.source.path.is_dir() else self.source.path.parent
         for number in range(self.first, self.last, self.every):
-            file = self.source.files[number]
+            file = self.source.files[number - self.first]
             try:
                 yield Seen(decode(file.read_bytes(), str(file)), number, _origin(file.relative_to(top)))
-            except DatasetError as error:
-                if not self.skip_damaged:
-                    raise UserError(str(error)) from error
-                yield DAMAGED
+            except (DatasetError, OSError) as error:
+                yield self._damaged(error)
 
     def _frames(self) -> Iterator[Seen | str]:
-        """The run's frames of a video, by their times."""
-        with _video(self.source.path) as video:
+        """The run's frames of a video, upright, by their times from its beginning."""
+        import av
+
+        path, wanted = self.source.path, self.first
+        with _video(path) as video:
             stream = video.streams.video[0]
-            if self.first and stream.time_base:
-                video.seek(int(self.first / FPS / stream.time_base), stream=stream)  # to a key frame before it
-            wanted = self.first
-            for picture in video.decode(stream):
-                number = round(float(picture.time or 0) * FPS)
-                if number >= self.last < self.source.size:  # a video may be a little longer than it says
-                    return
-                if number >= wanted:
-                    yield Seen(picture.to_ndarray(format="rgb24"), number, _origin(Path(self.source.path.name)))
-                    wanted = self.first + ((number - self.first) // self.every + 1) * self.every
+            began = float((stream.start_time or 0) * stream.time_base) if stream.time_base else 0.0
+            if self.first and stream.duration:
+                start = int((self.first / FPS + began) / stream.time_base)
+                video.seek(start, stream=stream)  # to a key frame before it
+            try:
+                for count, picture in enumerate(video.decode(stream)):
+                    timed = picture.time is not None
+                    number = round((float(picture.time) - began if timed else count / _rate(stream)) * FPS)
+                    if number >= self.last < self.source.size:  # a video may be a little longer than it says
+                        return
+                    if number >= wanted:
+                        upright = np.rot90(picture.to_ndarray(format="rgb24"), round(picture.rotation / 90))
+                        yield Seen(np.ascontiguousarray(upright), number, _origin(Path(path.name)))
+                        wanted = self.first + ((number - self.first) // self.every + 1) * self.every
+            except av.FFmpegError as error:
+                yield self._damaged(DatasetError(f"{path}: cannot be read on after {wanted / FPS:.0f} s: {error}"))
 
 
 def _origin(path: Path) -> str:
@@ -192,4 +255,5 @@ def jobs_of(
         for first in range(0, source.size, AT_ONCE * step):
             last = min(first + AT_ONCE * step, source.size)
             path = out / "parts" / f"c{camid:03d}-{first:08d}.tar"
-            yield Job(path, backend, rules, on_bad == "skip", provenance, source, camid, first, last, step)
+            part = source._replace(files=source.files[first:last])
+            yield Job(path, backend, rules, on_bad == "skip", provenance, part, camid, first, last, step)

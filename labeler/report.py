@@ -21,7 +21,13 @@ STYLE = (
 
 @dataclass
 class Case:
-    """A person in a picture and what became of them. Attributes: iou, of the boxes, 0 where they were not found."""
+    """A person in a picture and what became of them.
+
+    Attributes:
+        iou: of the boxes, 0 where they were not found. And of regions only: best_iou, of any detection that is sure;
+        fixed_iou, of a fixed box; clear, whether the true mask makes a crop; kept, whether the detection does; another,
+        whether that crop shows more of somebody else.
+    """
 
     kind: str
     picture: Picture
@@ -29,9 +35,12 @@ class Case:
     visible: float
     box: tuple[int, ...]
     found: Detection | None
-    iou: float
+    iou: float = 0.0
+    best_iou: float = 0.0
+    fixed_iou: float = 0.0
+    clear: bool = False
     kept: bool = False
-    wrong: bool = False
+    another: bool = False
 
 
 def page(

@@ -10,6 +10,8 @@ import numpy as np
 from labeler.detection import Box, Detection, box_iou
 from opengspr.command import UserError
 
+EDGE = 0.01  # of a box's width and height: so near to the edge, a box may be cut off there
+
 
 @dataclass(frozen=True)
 class Rules:
@@ -36,7 +38,7 @@ class Rules:
     max_aspect: float = 6.0
     """Drop boxes whose height over width is more."""
     whole: bool = False
-    """Without truth: drop boxes that touch the picture's edge, where something may be cut off."""
+    """Without truth: drop boxes at the picture's edge, where something may be cut off."""
     padding: float = 0.1
     """Each side is moved out by a random share of the box, up to this; 0 cuts tight."""
     seed: int = 0
@@ -84,7 +86,8 @@ class Rules:
             shape: height and width of the picture.
         """
         x0, y0, x1, y1 = box
-        cut = min(x0, y0, shape[1] - x1, shape[0] - y1) <= 0
+        width, height = EDGE * (x1 - x0), EDGE * (y1 - y0)
+        cut = min(x0, shape[1] - x1) <= width or min(y0, shape[0] - y1) <= height
         return "cut by the edge" if self.whole and cut else None
 
     def reject_truth(self, truth: Mapping[str, Any]) -> str | None:
@@ -99,7 +102,7 @@ class Rules:
         Args:
             others: (H, W) bool, the pixels of other people.
         """
-        if (detection.mask & others).sum() > self.max_merged * detection.mask.sum():
+        if detection.on(others) > self.max_merged * detection.mask.sum():
             return "two people merged"
         return self.reject(detection.box)
 

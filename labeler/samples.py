@@ -4,79 +4,68 @@ Three kinds, in turn by chance: a shot's region; a part of a whole frame; people
 part of a frame (copy-paste, Ghiasi et al., CVPR 2021), since whole frames are few and people few in them.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 from io import BytesIO
 
 import numpy as np
 from PIL import Image
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import binary_erosion, gaussian_filter
 
 from datasets.pictures import decode
-from datasets.splits import name_hash
 from labeler.detection import box_of, people
+from opengspr.command import UserError
 from synth.capture import Capture, Frame, Picture, Shot
 
 Sample = tuple[np.ndarray, list[np.ndarray]]  # picture (H, W, 3) uint8, masks (H, W) bool of the people in it
 CANVAS = 352  # height and width of a part of a frame
+FACTORS = 0.5, 1.3  # by which frames are scaled for that
 LEAST_HEIGHT, LEAST_PIXELS = 12, 60  # of a person who is to be found
-HEIGHTS = 80, 420  # pixels of a region's height that the detector sees
-
-
-@dataclass(frozen=True)
-class Held:
-    """Whom and where a detector never sees while it learns. Attributes: places, by name; people, share."""
-
-    places: tuple[str, ...] = ()
-    people: float = 0.0
-
-    def out(self, picture: Picture) -> bool:
-        """Whether a picture shows any of it."""
-        truth = picture.truth
-        if isinstance(picture, Frame):
-            pids = [person["pid"] for person in truth["people"]]
-        else:
-            pids = [truth["pid"], *(other["pid"] for other in truth["others"])]
-        return truth["place"] in self.places or any(self._person(truth["world"], pid) for pid in pids)
-
-    def _person(self, world: str, pid: int) -> bool:
-        return int.from_bytes(name_hash("held", world, pid), "big") < self.people * 2**64
+HEIGHTS = 96, 256  # pixels of a region's height that the detector sees, mostly the last
+WHOLE_SHARE = 0.7  # a person is pasted only when so much of them is visible
 
 
 class Samples:
     """Draws samples from captures, whose encoded pictures it keeps in memory.
 
-    Args:
-        wanted: whether a picture takes part.
+    Raises:
+        UserError: a picture and its mask are not of the same size; names its key.
     """
 
-    def __init__(self, captures: Iterable[Capture], wanted: Callable[[Picture], bool]) -> None:
+    def __init__(self, captures: Iterable[Capture]) -> None:
         captures = [*captures]
-        self.shots: list[Shot] = [shot for capture in captures for shot in capture.shots() if wanted(shot)]
-        self.frames: list[Frame] = [frame for capture in captures for frame in capture.frames() if wanted(frame)]
+        self.shots: list[Shot] = [shot for capture in captures for shot in capture.shots()]
+        self.frames: list[Frame] = [frame for capture in captures for frame in capture.frames()]
+        for one in (*self.shots, *self.frames):
+            sizes = {_size(one.jpg, one.key), _size(one.png, one.key)}
+            if len(sizes) > 1:
+                raise UserError(f"{one.key}: its picture and its mask are of different sizes: {sizes}")
+        self.whole = [shot for shot in self.shots if shot.truth["visible_share"] >= WHOLE_SHARE]
 
-    def batch(self, size: int, random: np.random.Generator) -> list[Sample]:
+    def batch(self, size: int, near: bool, random: np.random.Generator) -> list[Sample]:
         """So many samples, all of regions or all of parts of frames: in a mixed batch regions would lie in the corner
         of a canvas, and their edges would not be where the detector meets them later.
-        """
-        near = not self.frames or random.random() < 0.5
-        return [self._draw(near, random) for _ in range(size)]
 
-    def _draw(self, near: bool, random: np.random.Generator) -> Sample:
+        Args:
+            near: regions, all of one height; there are no others where captures have no frames.
+        """
+        near = near or not self.frames
+        height = HEIGHTS[1] if random.random() < 0.6 else float(np.exp(random.uniform(*np.log(HEIGHTS))))
+        return [self._draw(near, height, random) for _ in range(size)]
+
+    def _draw(self, near: bool, height: float, random: np.random.Generator) -> Sample:
         """One sample: a person is in it who is 12 pixels high or more and has 60 or more, or nobody."""
-        picture, masks = self._region(random) if near else self._part(random)
-        if not near and random.random() < 0.6:
+        picture, masks = self._region(height, random) if near else self._part(random)
+        if not near and random.random() < 0.5 and self.whole:
             picture, masks = self._pasted(picture, masks, random)
         if random.random() < 0.5:
             picture, masks = picture[:, ::-1], [mask[:, ::-1] for mask in masks]
         return _as_by_another_camera(picture, random), [mask for mask in masks if _large(mask)]
 
-    def _region(self, random: np.random.Generator) -> Sample:
-        """A shot, smaller or a little larger, at times only a part of it."""
+    def _region(self, height: float, random: np.random.Generator) -> Sample:
+        """A shot at this height, if it is not much smaller, at times only a part of it."""
         shot = self.shots[random.integers(len(self.shots))]
-        wanted = np.exp(random.uniform(*np.log(HEIGHTS)))
-        picture, indices = _scaled(shot, float(min(wanted / _height(shot), 1.5)))
-        if random.random() < 0.25:
+        picture, indices = _scaled(shot, min(height / _height(shot), 1.5))
+        if random.random() < 0.2:
             height, width = indices.shape
             top, left = int(random.uniform(0, 0.4) * height), int(random.uniform(0, 0.4) * width)
             picture, indices = picture[top:, left:], indices[top:, left:]
@@ -87,32 +76,35 @@ class Samples:
     def _part(self, random: np.random.Generator) -> Sample:
         """A square of a frame, mostly about somebody."""
         frame = self.frames[random.integers(len(self.frames))]
-        factor = float(np.exp(random.uniform(np.log(0.6), np.log(2.0))))
-        picture, indices = _scaled(frame, factor)
-        height, width = indices.shape
-        at = np.array([random.integers(height), random.integers(width)])
-        there = np.argwhere(indices[::8, ::8] > 0) * 8
+        factor = float(np.exp(random.uniform(*np.log(FACTORS))))
+        image, indices = decode(frame.jpg, frame.key), frame.mask()
+        side = round(CANVAS / factor)
+        at = np.array([random.integers(length) for length in indices.shape])
+        there = np.argwhere(indices[::4, ::4] > 0) * 4
         if len(there) and random.random() < 0.8:
             at = there[random.integers(len(there))]
         top, left = (
-            int(np.clip(middle - random.uniform(0.2, 0.8) * CANVAS, 0, max(0, side - CANVAS)))
-            for middle, side in zip(at, (height, width))
+            int(np.clip(middle - random.uniform(0.2, 0.8) * side, 0, max(0, length - side)))
+            for middle, length in zip(at, indices.shape)
         )
-        part = slice(top, top + CANVAS), slice(left, left + CANVAS)
-        return picture[part].copy(), people(indices[part])
+        part = slice(top, top + side), slice(left, left + side)
+        image, indices = _resized(image[part], indices[part], factor)
+        return image, people(indices)
 
     def _pasted(self, picture: np.ndarray, masks: list[np.ndarray], random: np.random.Generator) -> Sample:
         """The same with one to four people more, who hide what is behind them."""
         height, width = picture.shape[:2]
         for _ in range(random.integers(1, 5)):
-            shot = self.shots[random.integers(len(self.shots))]
-            wanted = np.exp(random.uniform(np.log(28), np.log(300)))
+            shot = self.whole[random.integers(len(self.whole))]
+            wanted = np.exp(random.uniform(np.log(40), np.log(330)))
             person, indices = _scaled(shot, float(min(wanted / _height(shot), 1.3)))
             mask = indices == shot.truth["instance"]
             if not mask.any():
                 continue
             x0, y0, x1, y1 = box_of(mask)
             person, mask = person[y0:y1, x0:x1], mask[y0:y1, x0:x1]
+            if random.random() < 0.5:  # without the rim, in which their own background is mixed
+                mask = binary_erosion(mask)
             top = int(random.uniform(-0.15 * len(mask), height - 0.6 * len(mask)))
             left = int(random.uniform(-0.3 * mask.shape[1], width - 0.7 * mask.shape[1]))
             onto = slice(max(top, 0), top + len(mask)), slice(max(left, 0), left + mask.shape[1])
@@ -121,15 +113,26 @@ class Samples:
                 continue
             from_ = tuple(slice(max(-start, 0), max(-start, 0) + side) for start, side in zip((top, left), size))
             cut = mask[from_]
-            soft = gaussian_filter(cut.astype(np.float32), 0.7)[..., None]
-            soft = np.where(cut[..., None], np.maximum(soft, 0.5), np.minimum(soft, 0.5))
-            picture[onto] = (soft * person[from_] + (1 - soft) * picture[onto]).astype(np.uint8)
+            bright = np.clip((picture[onto].mean() + 20) / (person.mean() + 20), 0.5, 2) ** random.uniform(0, 1)
+            soft = gaussian_filter(cut.astype(np.float32), 0.7) if random.random() < 0.7 else 1.0
+            share = (np.maximum(soft, 0.5) * cut)[..., None]
+            light = np.clip(person[from_] * bright, 0, 255)
+            picture[onto] = (share * light + (1 - share) * picture[onto]).astype(np.uint8)
             for other in masks:
                 other[onto] &= ~cut
             new = np.zeros((height, width), bool)
             new[onto] = cut
             masks.append(new)
         return picture, masks
+
+
+def _size(encoded: bytes, key: str) -> tuple[int, int]:
+    """Width and height of an encoded picture, by its head."""
+    try:
+        with Image.open(BytesIO(encoded)) as picture:
+            return picture.size
+    except (OSError, SyntaxError, ValueError) as error:
+        raise UserError(f"{key}: cannot be read as a picture: {error}") from error
 
 
 def _height(shot: Shot) -> float:
@@ -139,10 +142,12 @@ def _height(shot: Shot) -> float:
 
 def _scaled(picture: Picture, factor: float) -> tuple[np.ndarray, np.ndarray]:
     """A picture (H, W, 3) and its instance indices (H, W) at another size."""
-    image, indices = decode(picture.jpg, picture.key), picture.mask()
+    return _resized(decode(picture.jpg, picture.key), picture.mask(), factor)
+
+
+def _resized(image: np.ndarray, indices: np.ndarray, factor: float) -> tuple[np.ndarray, np.ndarray]:
     width, height = (max(8, round(side * factor)) for side in indices.shape[::-1])
-    how = Image.Resampling.BILINEAR
-    smaller = Image.fromarray(image).resize((width, height), how, reducing_gap=2.0)
+    smaller = Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR, reducing_gap=2.0)
     return np.array(smaller), np.array(Image.fromarray(indices).resize((width, height), Image.Resampling.NEAREST))
 
 
@@ -160,24 +165,16 @@ def _as_by_another_camera(picture: np.ndarray, random: np.random.Generator) -> n
         grey = light.mean(-1, keepdims=True)
         light = grey + (light - grey) * random.uniform(0.4, 1.4)
         light = (light - 128) * random.uniform(0.6, 1.4) + 128 + random.uniform(-40, 40)
-        light *= random.uniform(0.88, 1.12, 3)
+        light *= random.uniform(0.88, 1.12, 3).astype(np.float32)
+    if random.random() < 0.4:
+        light = 255 * (np.clip(light, 0, 255) / 255) ** np.float32(np.exp(random.uniform(-0.6, 0.6)))
     if random.random() < 0.3:
         light = gaussian_filter(light, (*[random.uniform(0.3, 1.5)] * 2, 0))
     if random.random() < 0.3:
-        light = light + random.normal(0, random.uniform(2, 14), light.shape)
+        light = light + random.standard_normal(light.shape, np.float32) * np.float32(random.uniform(2, 14))
     out = np.clip(light, 0, 255).astype(np.uint8)
     if random.random() < 0.4:
         stream = BytesIO()
         Image.fromarray(out).save(stream, "JPEG", quality=int(random.integers(25, 90)))
         out = np.array(Image.open(stream).convert("RGB"))
     return out
-
-
-def held_places(captures: Sequence[Capture], share: float) -> tuple[str, ...]:
-    """So large a share of the captures' places, by a hash of their names; at least one where any is asked for."""
-    places = sorted({place for capture in captures for place in capture.info.get("places", [])}, key=name_hash_of)
-    return tuple(places[: max(1, round(share * len(places)))]) if share and places else ()
-
-
-def name_hash_of(place: str) -> bytes:
-    return name_hash("held place", place)

@@ -1,9 +1,10 @@
 """Trains the detector on captures, whose masks are the truth: `python -m labeler.train CAPTURE --out runs/labeler`.
 
-Some places and people are held out, and the figures of the card come from them. The same command goes on where it was
+The figures of its card come from captures that it has not learnt from: `--test`. The same command goes on where it was
 cut off.
 """
 
+import hashlib
 import json
 import math
 import shlex
@@ -16,14 +17,16 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torchvision.models.detection import MaskRCNN
 from tyro.conf import Positional
 
+from labeler.backends import device_of
 from labeler.detection import box_of
 from labeler.evaluate import Figures, evaluate
 from labeler.maskrcnn import MODELS, NEAR, PERSON, Detector, build, read_model, weights_file
-from labeler.samples import Held, Sample, Samples, held_places
+from labeler.samples import Sample, Samples
+from labeler.work import units_of
 from opengspr import loop
 from opengspr.checkpoint import save_weights
 from opengspr.command import UserError, command
@@ -33,7 +36,14 @@ from synth.capture import Capture, open_capture
 
 WARM_UP = 0.05  # share of the steps in which the learning rate rises
 CLIP = 5.0  # of the gradient's norm
-ASKED = ("model", "init", "epochs", "steps", "batch", "lr", "hold_places", "hold_people", "seed")
+DECAY = 0.02  # of weights that multiply
+NORM_PACE, FROZEN = (
+    0.03,
+    0.6,
+)  # how fast norms follow the pictures, which are of two kinds in turn; after which share of
+# the steps they stay
+AVERAGED = 0.998  # the weights that are kept follow those that learn
+ASKED = ("model", "epochs", "steps", "batch", "lr", "seed")
 
 
 @dataclass(frozen=True)
@@ -42,6 +52,8 @@ class Settings:
 
     captures: Positional[tuple[Path, ...]]
     """Folders that synth.render wrote."""
+    test: tuple[Path, ...] = ()
+    """Other captures, for the figures of the card."""
     out: Path = Path("runs/labeler")
     """Folder of the run: weights.safetensors and its card, weights.md."""
     model: str = "light"
@@ -56,54 +68,59 @@ class Settings:
     """Pictures of a step."""
     lr: float = 1e-3
     """Highest learning rate; it rises, then falls along a cosine."""
-    hold_places: float = 0.1
-    """Share of the places that it never sees, for the figures; 0 where other captures are kept for them."""
-    hold_people: float = 0.1
-    """Share of the people likewise."""
     seed: int = 0
     """Another seed, other samples."""
-    device: str = "cpu"
-    """cpu or cuda."""
+    device: str = "auto"
+    """auto, cpu or cuda."""
+    partial: bool = False
+    """Also learn from captures that are not rendered to their end."""
 
 
 def main(settings: Settings) -> None:
-    captures = [open_capture(path) for path in settings.captures]
+    captures, tests = ([open_capture(path) for path in paths] for paths in (settings.captures, settings.test))
     if not captures:
         raise UserError("no capture named: wanted folders that synth.render wrote")
+    for capture in (*captures, *tests):
+        units_of(capture, settings.partial)
     if settings.model not in MODELS:
         raise UserError(f"--model: got {settings.model!r}, wanted {' or '.join(MODELS)}")
     for name in ("epochs", "steps", "batch"):
         if getattr(settings, name) < 1:
             raise UserError(f"--{name}: got {getattr(settings, name)}, wanted at least 1")
-    for name in ("hold_places", "hold_people"):
-        if not 0 <= getattr(settings, name) < 1:
-            raise UserError(f"--{name.replace('_', '-')}: got {getattr(settings, name)}, wanted a share, less than 1")
-    if settings.device == "cuda" and not torch.cuda.is_available():
-        raise UserError("--device cuda: torch finds no graphics card here; --device cpu")
+    device = device_of(settings.device)
     with one_writer(output_folder(settings.out, parents=True)) as out:
         _same_run(out, settings, captures)
-        held = Held(held_places(captures, settings.hold_places), settings.hold_people)
-        samples = Samples(captures, lambda picture: not held.out(picture))
+        samples = Samples(captures)
         if not samples.shots:
-            raise UserError(f"{captures[0].path}: no shot is left to learn from when {held} are held out")
+            raise UserError(f"{captures[0].path}: no shot to learn from")
         torch.manual_seed(seed_of(settings.seed, "detector"))
-        model = read_model(weights_file(settings.init)) if settings.init else build(settings.model)
-        training = Training(settings, model, samples)
+        begun = weights_file(settings.init) if settings.init else None
+        training = Training(
+            settings, read_model(begun, settings.model) if begun else build(settings.model), samples, device
+        )
         loop.run(training, out)
-        tensors = {name: t.half() if t.is_floating_point() else t for name, t in model.state_dict().items()}
-        save_weights(out / "weights.safetensors", tensors, {"model": settings.model})
-        tested = Samples(captures, held.out)
+        save_weights(out / "weights.safetensors", training.halves(), {"model": settings.model})
         model = read_model(out / "weights.safetensors")
-        near, whole = Detector(model, settings.device, NEAR), Detector(model, settings.device)
-        figures = evaluate(near, whole, tested.shots, tested.frames)[0]
-        write_whole(out / "weights.md", card(settings, captures, samples, held, figures).encode())
+        figures: Figures = {}
+        if tests:
+            shots, frames = (
+                [one for test in tests for one in test.shots()],
+                [one for test in tests for one in test.frames()],
+            )
+            figures = evaluate(Detector(model, device, NEAR), Detector(model, device), shots, frames)[0]
+        write_whole(out / "weights.md", card(settings, captures, tests, samples, figures).encode())
     print(f"trained: {out / 'weights.safetensors'}, its card: {out / 'weights.md'}")
 
 
 def _same_run(out: Path, settings: Settings, captures: list[Capture]) -> None:
     """Writes down what the run is, or refuses a folder that holds another."""
     asked = {name: value for name, value in asdict(settings).items() if name in ASKED}
-    wanted = {**asked, "captures": [capture.info.get("plan_hash", capture.name) for capture in captures]}
+    wanted = {
+        **asked,
+        "init": hashlib.sha256(weights_file(settings.init).read_bytes()).hexdigest() if settings.init else None,
+        "captures": [capture.info.get("plan_hash", capture.name) for capture in captures],
+        "units": [len(capture.units()) for capture in captures],
+    }
     path = out / "settings.json"
     there = json.loads(path.read_text()) if path.exists() else wanted
     for name, value in wanted.items():
@@ -119,10 +136,17 @@ class Training:
 
     name = "detector"
 
-    def __init__(self, settings: Settings, model: MaskRCNN, samples: Samples) -> None:
-        self.settings, self.model, self.samples = settings, model.to(settings.device), samples
+    def __init__(self, settings: Settings, model: MaskRCNN, samples: Samples, device: str) -> None:
+        self.settings, self.model, self.samples, self.device = settings, model.to(device), samples, device
         self.seed, self.epochs, self.steps = settings.seed, settings.epochs, settings.steps
-        self.optimizer = torch.optim.AdamW(model.parameters(), settings.lr, weight_decay=1e-3)
+        weights = [one for one in model.parameters() if one.ndim > 1]
+        others = [one for one in model.parameters() if one.ndim <= 1]
+        groups = [{"params": weights, "weight_decay": DECAY}, {"params": others, "weight_decay": 0.0}]
+        self.optimizer = torch.optim.AdamW(groups, settings.lr)
+        self.norms = [one for one in model.modules() if isinstance(one, nn.BatchNorm2d)]
+        for norm in self.norms:
+            norm.momentum = NORM_PACE
+        self.averaged = {name: t.detach().clone() for name, t in model.state_dict().items()}
         self.batches: Iterator[list[Sample]] = iter(())
 
     def begin_epoch(self, epoch: int) -> Mapping[str, float]:
@@ -138,7 +162,8 @@ class Training:
         """The epoch's batches from a step on, each drawn beside the step before it."""
 
         def draw(step: int) -> list[Sample]:
-            return self.samples.batch(self.settings.batch, rng(self.seed, self.name, epoch, step))
+            near = (epoch * self.steps + step) % 2 == 0
+            return self.samples.batch(self.settings.batch, near, rng(self.seed, self.name, epoch, step))
 
         with ThreadPoolExecutor(1) as beside:
             coming = beside.submit(draw, step)
@@ -154,12 +179,30 @@ class Training:
             group["lr"] = self.settings.lr * rate
         pictures, targets = zip(*(self._tensors(*sample) for sample in next(self.batches)))
         self.model.train()
+        if done >= FROZEN * total:
+            for norm in self.norms:
+                norm.eval()
         losses = self.model([*pictures], [*targets])
         self.optimizer.zero_grad()
         sum(losses.values()).backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), CLIP)
         self.optimizer.step()
+        self._average(min(AVERAGED, (1 + done) / (10 + done)))
         return {name.removeprefix("loss_"): loss.detach() for name, loss in losses.items()}
+
+    @torch.no_grad()
+    def _average(self, keep: float) -> None:
+        for name, now in self.model.state_dict().items():
+            kept = self.averaged[name]
+            kept.lerp_(now, 1 - keep) if kept.is_floating_point() else kept.copy_(now)
+
+    def halves(self) -> dict[str, Tensor]:
+        """The averaged weights in half precision. Raises UserError where one is too large for that."""
+        halves = {name: t.half() if t.is_floating_point() else t for name, t in self.averaged.items()}
+        large = [name for name, t in halves.items() if not torch.isfinite(t).all()]
+        if large:
+            raise UserError(f"the weights {', '.join(large[:3])} do not fit into half precision; a lower --lr may help")
+        return halves
 
     def _tensors(self, picture: np.ndarray, masks: list[np.ndarray]) -> tuple[Tensor, dict[str, Tensor]]:
         image = torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1).float() / 255
@@ -170,40 +213,42 @@ class Training:
             "labels": torch.full((len(masks),), PERSON),
             "masks": torch.from_numpy(np.ascontiguousarray(stack, np.uint8)),
         }
-        device = self.settings.device
-        return image.to(device), {name: value.to(device) for name, value in target.items()}
+        return image.to(self.device), {name: value.to(self.device) for name, value in target.items()}
 
     def state_dict(self) -> dict[str, Any]:
-        return {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
+        return {
+            "model": self.model.state_dict(),
+            "averaged": self.averaged,
+            "optimizer": self.optimizer.state_dict(),
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.model.load_state_dict(state["model"])
+        self.averaged = {name: state["averaged"][name].to(self.device) for name in self.averaged}
         self.optimizer.load_state_dict(state["optimizer"])
 
 
-def card(settings: Settings, captures: list[Capture], samples: Samples, held: Held, figures: Figures) -> str:
+def card(settings: Settings, captures: list[Capture], tests: list[Capture], samples: Samples, figures: Figures) -> str:
     """What the weights are, in Markdown."""
-    flags = shlex.join(sys.argv[1:])
     lines = [
         f"# Person detector: Mask R-CNN, {settings.model}",
         "",
         "Finds people and their masks in pictures. Half precision, one class. Licence: Apache-2.0, as the code.",
         "",
-        f"Made by `python -m labeler.train {flags}`:",
+        f"Made by `python -m labeler.train {shlex.join(sys.argv[1:])}`:",
         f"{settings.epochs * settings.steps} steps of {settings.batch} pictures, torch {torch.__version__}.",
         "",
         "It has seen rendered people only, no photograph:",
+        f"{len(samples.shots)} regions and {len(samples.frames)} whole frames of",
         "",
         *(f"* {c.name}: {_said(c)}" for c in captures),
         "",
-        f"of these {len(samples.shots)} regions and {len(samples.frames)} whole frames; held out: "
-        f"{', '.join(held.places) or 'no place'}, {held.people:.0%} of the people. On what was held out:",
-        "",
-        "| figure | |",
-        "|---|---|",
-        *(f"| {name} | {value:.4g} |" for name, value in figures.items()),
-        "",
     ]
+    if tests:
+        lines += ["Measured on", "", *(f"* {c.name}: {_said(c)}" for c in tests), "", "| figure | |", "|---|---|"]
+        lines += [f"| {name} | {value:.4g} |" for name, value in figures.items()] + [""]
+    else:
+        lines += ["Not measured: no `--test` was named.", ""]
     return "\n".join(lines)
 
 

@@ -18,6 +18,7 @@ from opengspr.files import parse_object
 from synth.capture import Capture, CaptureError, open_capture, read_unit
 
 MOST_DAMAGED = 0.01  # share of the shots
+USUAL_MIB = 4000  # torch and a model on a graphics card, or large pictures, take more than Blender does
 SECONDS_TO_START, SECONDS_PER_SHOT = 300, 30  # a unit that takes longer than both together hangs
 
 
@@ -34,6 +35,7 @@ class PartJob(work.Job):
     rules: Rules
     skip_damaged: bool
     provenance: dict[str, Any]
+    usual_mib = USUAL_MIB
 
     @property
     def device(self) -> str:  # type: ignore[override]  # the floor's jobs hold it, ours have it from their backend
@@ -102,3 +104,27 @@ def _like(capture: Capture, look: str) -> int:
     """The pid of whose clothes somebody shares, -1 for nobody's."""
     like = parse_object(look.encode(), f"{capture.path / 'people.parquet'}: a look", CaptureError).get("like")
     return like if isinstance(like, int) else -1
+
+
+def units_of(capture: Capture, partial: bool) -> list[Path]:
+    """The capture's units, where they are all there or a part will do.
+
+    Raises:
+        CaptureError: they are not, or `capture.json` lacks what labelling needs.
+    """
+    units, info = capture.units(), capture.info
+    split = info["split"] if isinstance(info.get("split"), dict) else {}
+    numbers = [info.get(key) for key in ("units", "shots", "seed")]
+    if not all(isinstance(number, int) for number in numbers) or "world" not in info:
+        raise CaptureError(f"{capture.path / 'capture.json'}: wanted world, and units, shots and seed as numbers")
+    for role, share in (("train", split.get("train")), ("distractors", split.get("distractors", 0))):
+        if not isinstance(share, int | float) or not 0 <= share <= 1:
+            raise CaptureError(
+                f"{capture.path / 'capture.json'}: split.{role} is {share!r}, wanted a share from 0 to 1"
+            )
+    if not units or (len(units) < info["units"] and not partial):
+        raise CaptureError(
+            f"{capture.path}: {len(units)} of {info['units']} units are rendered; "
+            "run synth.render again to finish it, or take what there is by --partial"
+        )
+    return units

@@ -40,9 +40,10 @@ class Worker:
         child.close()
         self.number, self.shots, self.deadline, self.units = number, 0, float("inf"), 0
         self.job: Job | None = None
+        self.usual_mib = 0
 
     def give(self, job: Job) -> None:
-        self.job, self.shots = job, 0
+        self.job, self.shots, self.usual_mib = job, 0, job.usual_mib
         self.deadline = time.monotonic() + job.seconds
         with suppress(OSError):  # it has died already, which the next look at its link will show
             self.link.send(job)
@@ -168,7 +169,8 @@ def _run(
                     again.append(worker.job)
                     more = True
             elif worker.job is None:
-                young = worker.units < RECYCLE_UNITS and rss_mib(worker.process.pid or 0) < RECYCLE_MIB
+                most_mib = max(RECYCLE_MIB, worker.usual_mib)
+                young = worker.units < RECYCLE_UNITS and rss_mib(worker.process.pid or 0) < most_mib
                 job = next_job() if young else None
                 if job is not None:
                     worker.give(job)

@@ -57,6 +57,10 @@ def write_whole(path: str | Path, data: bytes) -> None:
         raise UserError(f"{path}: the disk is full: needs {len(data)} bytes") from error
 
 
+class Busy(UserError):
+    """Another process writes to the folder."""
+
+
 def parse_object(data: bytes, name: object, error: type[UserError]) -> dict[str, Any]:
     """A JSON object from anywhere.
 
@@ -108,7 +112,7 @@ def one_writer(folder: str | Path) -> Iterator[Path]:
     The kernel's lock on `.lock` decides, so that a writer that died holds nothing; the text in it only says who.
 
     Raises:
-        UserError: another process writes there now; names its pid and host.
+        Busy: another process writes there now; names its pid and host.
     """
     folder = output_folder(folder)
     path = folder / LOCK
@@ -133,7 +137,7 @@ def shared_writer(folder: str | Path, share: str) -> Iterator[Path]:
     What killed writers left half-written stays until someone has the folder alone.
 
     Raises:
-        UserError: another process has this share, or the whole.
+        Busy: another process has this share, or the whole.
     """
     folder = output_folder(folder)
     path, mine = folder / LOCK, folder / f"{LOCK}-{share}"
@@ -195,5 +199,5 @@ def _lock(path: Path, kind: int) -> int:
                 looks -= 1
                 time.sleep(0.05)
                 continue
-            raise UserError(f"{path.parent}: {holder} writes there now; wait or choose another folder") from None
+            raise Busy(f"{path.parent}: {holder} writes there now; wait or choose another folder") from None
         os.close(handle)  # the last holder removed the name between our open and our lock: try again

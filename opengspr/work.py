@@ -27,10 +27,12 @@ class Job(ABC):
     Attributes:
         path: OUT/FOLDER/NAME.tar, the file that it writes.
         device: what it computes on.
+        usual_mib: resident memory beyond RECYCLE_MIB that is no sign of growth in a process that does such units.
     """
 
     path: Path
     device: str
+    usual_mib = 0
 
     @property
     def name(self) -> str:

@@ -143,7 +143,7 @@ class Capture:
             return pq.read_table(path, schema=PEOPLE).sort_by("pid")
         except FileNotFoundError:
             raise CaptureError(f"{path}: missing; a capture holds one row per person there") from None
-        except pa.ArrowException as error:
+        except (pa.ArrowException, OSError) as error:
             raise CaptureError(f"{path}: not the table of people that schema {SCHEMA} wants: {error}") from error
 
     def units(self) -> list[Path]:

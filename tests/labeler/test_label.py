@@ -18,7 +18,7 @@ from datasets.verify import Settings as Verify
 from datasets.verify import main as verify
 from labeler import work
 from labeler.crops import label_shots
-from labeler.detection import Detection, box_iou, box_of, match, truth
+from labeler.detection import Detection, box_iou, match, truth
 from labeler.label import Settings, main
 from labeler.rules import Rules
 from opengspr.command import UserError, command
@@ -92,7 +92,7 @@ def test_nobody_and_many() -> None:
 
 
 def found(*masks: np.ndarray, score: float = 0.9) -> list[Detection]:
-    return [Detection(box_of(mask), score, mask) for mask in masks]
+    return [Detection.of(mask, score) for mask in masks]
 
 
 def columns(first: int, last: int) -> np.ndarray:
@@ -111,6 +111,23 @@ def test_match_pairs_everybody_and_takes_the_person_s_own() -> None:
     assert match(found(columns(0, 4)), instances, 1, 0.51) is None
     thin = found(columns(0, 8) & (np.arange(20) % 2 == 0))  # the box fits and the mask does not
     assert match(thin, instances, 1, 0.51) is None
+
+
+def test_a_poor_pair_takes_nobody_s_detection() -> None:
+    """Two people and two detections: the larger sum of overlaps would leave one with a detection that does not fit."""
+    instances = 1 * columns(0, 8) + 2 * columns(8, 16)
+    first, second = found(columns(3, 11), columns(0, 2))
+    assert match([first, second], instances, 1, 0.4) is first, "by 5 / 11; the second has 2 / 8"
+    assert match([first, second], instances, 2, 0.4) is None
+
+
+def test_a_mask_in_another_box() -> None:
+    one = Detection((2, 1, 5, 4), 0.9, np.ones((3, 3), bool))
+    whole = one.within((0, 0, 8, 6))
+    assert whole.shape == (6, 8) and whole.sum() == 9 and whole[1:4, 2:5].all()
+    assert one.within((4, 3, 9, 9)).sum() == 1 and one.within((6, 0, 8, 2)).sum() == 0
+    assert one.on(whole) == 9 and one.on(~whole) == 0
+    assert Detection.of(whole, 0.9).box == one.box
 
 
 def test_overlap_of_boxes() -> None:

@@ -15,7 +15,7 @@ from datasets.verify import Settings as Verify
 from datasets.verify import main as verify
 from labeler import label, pictures
 from labeler.backends import Choice
-from labeler.detection import Detection, box_of
+from labeler.detection import Detection
 from labeler.label import Settings, main
 from labeler.rules import Rules
 from opengspr.command import UserError, command
@@ -29,7 +29,7 @@ def red(images: Sequence[np.ndarray], truths: Sequence[np.ndarray]) -> list[list
     for image in images:
         parts, count = ndimage.label(image[..., 0] > image[..., 1].astype(int) + 60)
         masks = [parts == k for k in range(1, count + 1) if (parts == k).sum() > 20]
-        found.append([Detection(box_of(mask), float(image[mask][:, 0].mean() / 255), mask) for mask in masks])
+        found.append([Detection.of(mask, float(image[mask][:, 0].mean() / 255)) for mask in masks])
     return found
 
 
@@ -116,6 +116,63 @@ def test_a_video(tmp_path: Path) -> None:
     assert len(frame) == len({*frame.tolist()}) and abs(len(frame) - 84) <= 1, "two a second"
     assert (np.diff(frame) >= 11).all() and frame[0] == 0 and frame[-1] > 980
     assert abs(left - (20 + 2 * frame / 20)).max() <= 3, "where the person was at that time, in every run"
+
+
+def film(path: Path, frames: int, rate: int = 25, turned: int = 0, first: int = 0, **options: str) -> Path:
+    """A video in which somebody walks a pixel to the right in each frame; its first is at so many frames."""
+    av = pytest.importorskip("av")
+    with av.open(str(path), "w", options=options) as video:
+        stream = video.add_stream("mpeg4" if path.suffix != ".ts" else "mpeg2video", rate=rate)
+        stream.width, stream.height, stream.pix_fmt, stream.bit_rate = 160, 120, "yuv420p", 4_000_000
+        if turned:
+            stream.set_display_rotation(turned)
+        for k in range(frames):
+            shown = av.VideoFrame.from_ndarray(picture((20 + k, 10, 50 + k, 100)), format="rgb24")
+            shown.pts = first + k
+            video.mux(stream.encode(shown))
+        video.mux(stream.encode())
+    return path
+
+
+def test_a_video_that_lies_on_its_side_is_turned(tmp_path: Path) -> None:
+    run(film(tmp_path / "up.mp4", 3), out=tmp_path / "up", every=1, rules=Rules(padding=0))
+    assert open_dataset(tmp_path / "up").crops.column("box")[0].tolist() == pytest.approx([20, 10, 50, 100], abs=3)
+    for turned in (90, -90):
+        rules = Rules(padding=0, min_aspect=0, min_height=20)
+        run(film(tmp_path / f"{turned}.mp4", 3, turned=turned), out=tmp_path / f"o{turned}", every=1, rules=rules)
+        x0, y0, x1, y1 = open_dataset(tmp_path / f"o{turned}").crops.column("box")[0].tolist()
+        assert (x1 - x0, y1 - y0) == pytest.approx((90, 30), abs=4)
+        assert y0 == pytest.approx(110 if turned == 90 else 20, abs=4), "as players show it"
+
+
+def test_a_video_that_begins_late_or_says_no_length(tmp_path: Path) -> None:
+    run(film(tmp_path / "late.ts", 100, first=90_000), out=tmp_path / "late", every=10, rules=Rules(padding=0))
+    frame = np.sort(open_dataset(tmp_path / "late").crops.frame)
+    assert frame[0] == 0 and len(frame) == 10 and frame[-1] == 90
+    unsaid = film(tmp_path / "live.mkv", 100, live="1")
+    run(unsaid, out=tmp_path / "live", every=10, rules=Rules(padding=0))
+    assert np.sort(open_dataset(tmp_path / "live").crops.frame).tolist() == [*range(0, 100, 10)]
+
+
+def test_other_pictures_of_the_same_names_are_another_source(tmp_path: Path) -> None:
+    run(album(tmp_path / "one" / "album"), out=tmp_path / "crops")
+    other = album(tmp_path / "two" / "album")
+    Image.fromarray(picture((60, 10, 90, 100))).save(other / "b.png")
+    with pytest.raises(UserError, match="made otherwise"):
+        run(other, out=tmp_path / "crops")
+
+
+def test_large_pictures_are_looked_at_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    batches = []
+
+    def counting(images: Sequence[np.ndarray], truths: Sequence[np.ndarray]) -> list[list[Detection]]:
+        batches.append(len(images))
+        return red(images, truths)
+
+    monkeypatch.setattr(pictures, "load", lambda choice: counting)
+    monkeypatch.setattr(pictures, "MOST_PIXELS", 120 * 160 + 1)
+    run(album(tmp_path / "album"), out=tmp_path / "crops")
+    assert batches == [2, 1]
 
 
 @pytest.mark.parametrize(
