@@ -103,8 +103,8 @@ class DatasetWriter:
         """Undoes the parts in which something was dropped for this reason; they will be made again."""
         for part in self._parts():
             if json.loads(pq.read_schema(part).metadata[b"drops"]).get(reason):
-                part.unlink()
-                part.with_suffix(".tar").unlink()
+                part.unlink(missing_ok=True)  # where two processes find this at once
+                part.with_suffix(".tar").unlink(missing_ok=True)
 
     def rows(self) -> int:
         """How many crops the parts hold."""

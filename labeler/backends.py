@@ -36,6 +36,8 @@ def checked(choice: Choice) -> Choice:
     if choice.backend == "truth":
         if choice.weights != "default":
             raise UserError(f"--weights {choice.weights}: --backend truth has none; --backend torchvision takes them")
+        if choice.device != "auto":
+            device_of(choice.device)
         return Choice("truth", "default", "cpu")
     device = device_of(choice.device)
     if choice.backend == "detectron2":
@@ -50,10 +52,10 @@ def checked(choice: Choice) -> Choice:
 
 def device_of(name: str) -> str:
     """cpu or cuda, by one of DEVICES. Raises UserError for one that there is not here."""
-    import torch
-
     if name not in DEVICES:
         raise UserError(f"--device {name}: wanted one of {', '.join(DEVICES)}")
+    import torch
+
     if name == "cuda" and not torch.cuda.is_available():
         raise UserError("--device cuda: torch finds no graphics card here; --device cpu")
     return "cuda" if name != "cpu" and torch.cuda.is_available() else "cpu"

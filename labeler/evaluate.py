@@ -24,6 +24,7 @@ from tyro.conf import Positional, arg
 from datasets.pictures import decode
 from labeler.backends import Choice, checked, load
 from labeler.coco import annotation, annotations, head
+from labeler.crops import BATCH
 from labeler.detection import Backend, Detection, box_iou, box_of, match, people
 from labeler.report import Case, page
 from labeler.rules import Rules
@@ -34,7 +35,6 @@ from synth.capture import Frame, Picture, Shot, open_capture
 
 Figures = dict[str, float]
 P = TypeVar("P", bound=Picture)
-BATCH = 8
 HARDLY = 0.1  # of the pixels of a region's own person: others with fewer count neither for nor against
 INSET = 1 / 12  # of a region's height, the context on every side of a person: what the fixed box leaves out
 SIZES, LIGHTS, SHARES = (80.0, 160.0, 240.0), (0.02, 0.1, 0.3), (0.25, 0.5, 0.75, 0.95)
@@ -136,11 +136,12 @@ def evaluate(
 
 
 def _found(backend: Backend, pictures: Sequence[P], title: str) -> Iterator[tuple[P, list[Detection]]]:
-    """Each picture with what the backend finds in it."""
+    """Each picture with what the backend finds in it, but for duplicates; unsure detections too."""
+    rules = Rules(min_score=0)
     left = iter(tqdm(pictures, desc=title, disable=None, unit="picture"))
     while batch := [*islice(left, BATCH)]:
         images, masks = [decode(one.jpg, one.key) for one in batch], [one.mask() for one in batch]
-        yield from zip(batch, backend(images, masks))
+        yield from zip(batch, (rules.sure(seen)[0] for seen in backend(images, masks)))
 
 
 def _region_truth(shot: Shot) -> list[dict[str, Any]]:
@@ -206,11 +207,11 @@ def _shot_case(shot: Shot, seen: list[Detection]) -> Case:
     case = Case("region", shot, box[3] - box[1], truth["visible_share"], box, mine)
     case.fixed_iou = box_iou(_fixed(shot).box, box)
     case.best_iou = max((box_iou(one.box, box) for one in sure), default=0.0)
-    allowed = own.any() and not rules.reject_truth(truth)
-    case.clear = bool(allowed) and not rules.reject_found(Detection.of(own, 1.0), others)
+    allowed = bool(own.any()) and not rules.reject_truth(truth)
+    case.clear = allowed and not rules.reject_found(Detection.of(own, 1.0), others)
     if mine:
         case.iou = box_iou(mine.box, box)
-        case.kept = bool(allowed) and not rules.reject_found(mine, others)
+        case.kept = allowed and not rules.reject_found(mine, others)
         x0, y0, x1, y1 = rules.pad(mine.box, shot.key, instances.shape[1], instances.shape[0])
         pixels = np.bincount(instances[y0:y1, x0:x1].ravel(), minlength=truth["instance"] + 1)
         case.another = bool(pixels[1:].max() > pixels[truth["instance"]])

@@ -21,7 +21,7 @@ from labeler.backends import Choice, checked, record
 from labeler.crops import DAMAGED
 from labeler.pictures import UNKNOWN_PID
 from labeler.rules import Rules
-from labeler.work import Job, refuse_damage, units_of
+from labeler.work import Job, TooDamaged, refuse_damage, units_of
 from opengspr import work
 from opengspr.command import UserError, command, data_root
 from opengspr.files import Busy, one_writer, output_folder
@@ -160,11 +160,7 @@ def _write(
         if there := sum(writer.has(job.name) for job in jobs):
             print(f"{out}: going on, {there} of {len(jobs)} units are there")
         missing = [job for job in sharing.mine(jobs) if not writer.has(job.name)]
-        try:
-            failed = sharing.run(missing, sum(job.shots for job in missing), out / "logs", out.name)
-        except UserError:
-            writer.take_back(DAMAGED)  # what was skipped before may be repaired for the next try
-            raise
+        failed = sharing.run(missing, sum(job.shots for job in missing), out / "logs", out.name)
     if failed:
         raise UserError(f"{len(failed)} units failed three times: {', '.join([*failed][:5])}; see {out / 'logs'}")
     if (there := sum(writer.has(job.name) for job in jobs)) < len(jobs):
@@ -185,7 +181,7 @@ def _refuse(writer: DatasetWriter, source: Path, shots: int) -> None:
     drops = writer.drops()
     try:
         refuse_damage(source, drops[DAMAGED], shots)
-    except UserError:
+    except TooDamaged:
         writer.take_back(DAMAGED)
         raise
     if not writer.rows():

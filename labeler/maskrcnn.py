@@ -36,6 +36,7 @@ RATIOS = (1.6, 2.6, 4.0)  # height over width
 PERSON = 1  # among the classes, as in COCO
 WHOLE, NEAR = 960, 256  # longest side of what the model sees of a whole frame, and of a region round one person
 PUBLISHED_NEAR = 512  # the same of a region for the published weights, which have learnt larger people
+LOOSE = 0.75  # overlap of boxes from which the model itself takes two for one; `rules` decides about the rest
 CUT = 0.5  # of a mask's probability
 
 
@@ -144,6 +145,7 @@ class Detector:
     def __init__(self, model: MaskRCNN, device: str = "cpu", longest: int | None = WHOLE) -> None:
         """Args: longest: longer sides are shrunk to so many pixels; None leaves all sizes to the model."""
         self.model, self.device, self.longest = model.to(device).eval(), device, longest
+        model.roi_heads.nms_thresh = LOOSE
 
     @classmethod
     def load(cls, weights: str, device: str, near: bool = False) -> "Detector":

@@ -27,7 +27,7 @@ class Rules:
     """Drop people of whom more than this lies outside the frame."""
     max_merged: float = 0.25
     """Drop detections of whose mask more than this lies on other people."""
-    max_overlap: float = 0.7
+    max_overlap: float = 0.6
     """Of two detections whose boxes overlap more, the less sure one is a duplicate."""
     min_height: int = 48
     """Drop boxes lower than this, pixels."""

@@ -13,6 +13,7 @@ from scipy.ndimage import binary_erosion, gaussian_filter
 
 from datasets.pictures import decode
 from labeler.detection import box_of, people
+from labeler.maskrcnn import NEAR
 from opengspr.command import UserError
 from synth.capture import Capture, Frame, Picture, Shot
 
@@ -20,7 +21,7 @@ Sample = tuple[np.ndarray, list[np.ndarray]]  # picture (H, W, 3) uint8, masks (
 CANVAS = 352  # height and width of a part of a frame
 FACTORS = 0.5, 1.3  # by which frames are scaled for that
 LEAST_HEIGHT, LEAST_PIXELS = 12, 60  # of a person who is to be found
-HEIGHTS = 96, 256  # pixels of a region's height that the detector sees, mostly the last
+LEAST_REGION = 96  # pixels of a region's height; mostly they are as high as the detector sees them
 WHOLE_SHARE = 0.7  # a person is pasted only when so much of them is visible
 
 
@@ -49,7 +50,7 @@ class Samples:
             near: regions, all of one height; there are no others where captures have no frames.
         """
         near = near or not self.frames
-        height = HEIGHTS[1] if random.random() < 0.6 else float(np.exp(random.uniform(*np.log(HEIGHTS))))
+        height = NEAR if random.random() < 0.6 else float(np.exp(random.uniform(np.log(LEAST_REGION), np.log(NEAR))))
         return [self._draw(near, height, random) for _ in range(size)]
 
     def _draw(self, near: bool, height: float, random: np.random.Generator) -> Sample:

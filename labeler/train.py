@@ -37,11 +37,8 @@ from synth.capture import Capture, open_capture
 WARM_UP = 0.05  # share of the steps in which the learning rate rises
 CLIP = 5.0  # of the gradient's norm
 DECAY = 0.02  # of weights that multiply
-NORM_PACE, FROZEN = (
-    0.03,
-    0.6,
-)  # how fast norms follow the pictures, which are of two kinds in turn; after which share of
-# the steps they stay
+NORM_PACE = 0.03  # at which norms follow the pictures, which are of two kinds in turn
+FROZEN = 0.6  # share of the steps after which norms stay
 AVERAGED = 0.998  # the weights that are kept follow those that learn
 ASKED = ("model", "epochs", "steps", "batch", "lr", "seed")
 
@@ -94,10 +91,9 @@ def main(settings: Settings) -> None:
         if not samples.shots:
             raise UserError(f"{captures[0].path}: no shot to learn from")
         torch.manual_seed(seed_of(settings.seed, "detector"))
-        begun = weights_file(settings.init) if settings.init else None
-        training = Training(
-            settings, read_model(begun, settings.model) if begun else build(settings.model), samples, device
-        )
+        init, kind = settings.init, settings.model
+        model = read_model(weights_file(init), kind) if init else build(kind)
+        training = Training(settings, model, samples, device)
         loop.run(training, out)
         save_weights(out / "weights.safetensors", training.halves(), {"model": settings.model})
         model = read_model(out / "weights.safetensors")

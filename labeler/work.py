@@ -22,6 +22,10 @@ USUAL_MIB = 4000  # torch and a model on a graphics card, or large pictures, tak
 SECONDS_TO_START, SECONDS_PER_SHOT = 300, 30  # a unit that takes longer than both together hangs
 
 
+class TooDamaged(UserError):
+    """More of the pictures are damaged than may be skipped."""
+
+
 @dataclass(frozen=True)
 class PartJob(work.Job):
     """A part of a dataset to be made.
@@ -49,7 +53,11 @@ class PartJob(work.Job):
         del scratch
         drops: Counter[str] = Counter()
         writer = DatasetWriter(self.path.parent.parent, self.provenance)
-        return writer.add(self.name, self.crops(note, drops), drops)
+        try:
+            return writer.add(self.name, self.crops(note, drops), drops)
+        except TooDamaged:
+            writer.take_back(DAMAGED)  # what was skipped in other parts may be repaired for the next try too
+            raise
 
     @abstractmethod
     def crops(self, note: Callable[[str], None], drops: Counter[str]) -> Iterator[Crop]:
@@ -85,9 +93,9 @@ class Job(PartJob):
 
 
 def refuse_damage(capture: Path, damaged: int, shots: int) -> None:
-    """Raises UserError when more of a capture's shots are damaged than may be skipped."""
+    """Raises TooDamaged when more of a capture's shots are than may be skipped."""
     if damaged > MOST_DAMAGED * shots:
-        raise UserError(f"{capture}: {damaged} damaged shots, more than 1 % of {shots}")
+        raise TooDamaged(f"{capture}: {damaged} damaged shots, more than 1 % of {shots}")
 
 
 @lru_cache(maxsize=1)

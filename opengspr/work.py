@@ -27,7 +27,7 @@ class Job(ABC):
     Attributes:
         path: OUT/FOLDER/NAME.tar, the file that it writes.
         device: what it computes on.
-        usual_mib: resident memory beyond RECYCLE_MIB that is no sign of growth in a process that does such units.
+        usual_mib: resident memory up to which a process that does such units is kept, where RECYCLE_MIB is less.
     """
 
     path: Path

@@ -56,7 +56,7 @@ def test_regions_of_a_batch_are_of_one_height(capture: Capture) -> None:
     for k in range(8):
         heights = [len(picture) for picture, _ in drawn.batch(6, True, rng(k, "batch"))]
         most = max(heights)
-        assert sorted(heights)[3] == most and most <= samples.HEIGHTS[1], "but for those of which a part was cut off"
+        assert sorted(heights)[3] == most and most <= maskrcnn.NEAR, "but for those of which a part was cut off"
 
 
 def test_masks_follow_their_people(capture: Capture) -> None:
@@ -110,8 +110,10 @@ class Stub(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.transform, self.backbone = maskrcnn.AsTheyAre(), nn.Identity()
-        self.rpn = lambda images, features: ([], {})
-        self.roi_heads = lambda features, proposals, sizes: ([self.found(*size) for size in sizes], {})
+        self.rpn = nn.Identity()
+        self.roi_heads = nn.Identity()
+        self.rpn.forward = lambda images, features: ([], {})
+        self.roi_heads.forward = lambda features, proposals, sizes: ([self.found(*size) for size in sizes], {})
 
     def found(self, height: int, width: int) -> dict[str, torch.Tensor]:
         masks = torch.zeros(2, 1, 28, 28)

@@ -16,12 +16,14 @@ from datasets import writer
 from datasets.manifest import open_dataset
 from datasets.verify import Settings as Verify
 from datasets.verify import main as verify
+from labeler import label as label_module
 from labeler import work
 from labeler.crops import label_shots
 from labeler.detection import Detection, box_iou, match, truth
 from labeler.label import Settings, main
 from labeler.rules import Rules
 from opengspr.command import UserError, command
+from opengspr.files import Busy
 from opengspr.shards import read_shard
 from opengspr.sharing import Sharing
 from synth.capture import Shot, open_capture, read_unit, write_unit
@@ -325,6 +327,43 @@ def test_too_much_damage_may_be_repaired(tmp_path: Path) -> None:
         unit.write_bytes(data)
     label(capture, out=tmp_path / "crops", on_bad="skip")
     assert open_dataset(tmp_path / "crops").info["counts"]["crops"] == 100
+
+
+def test_damage_that_stops_a_worker_undoes_what_was_skipped_before(tmp_path: Path) -> None:
+    capture = draw_capture(tmp_path / "c", people=50, cameras=2, per_camera=1, units=3)
+    damage(capture, 1, 0)
+    damage(capture, 2, 1)
+    with pytest.raises(UserError, match="2 damaged shots, more than 1 % of 100"):
+        label(capture, out=tmp_path / "crops", on_bad="skip")
+    assert not [*(tmp_path / "crops" / "parts").glob("unit*")]
+
+
+def test_a_part_that_was_made_otherwise_is_not_joined(data: Path) -> None:
+    """As two shards leave them that are given other rules."""
+    capture, out = data / "captures" / "little", data / "o"
+    label(capture, out=out, sharing=Sharing(shard="0/2"))
+    label(capture, out=data / "other", rules=Rules(padding=0.2), sharing=Sharing(shard="1/2"))
+    for part in (data / "other" / "parts").iterdir():
+        part.rename(out / "parts" / part.name)
+    with pytest.raises(UserError, match=r"unit1\.parquet: was made otherwise \(padding: 0\.2 there, 0\.1 now\)"):
+        label(capture, out=out)
+
+
+def test_shards_that_end_together(data: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    """One joins the parts; the other says so and ends well."""
+    capture, out = data / "captures" / "little", data / "o"
+    label(capture, out=out, sharing=Sharing(shard="0/2"))
+    real = label_module.one_writer
+
+    def held(folder: Path) -> Any:
+        raise Busy(f"{folder}: another writes there now")
+
+    monkeypatch.setattr(label_module, "one_writer", held)
+    label(capture, out=out, sharing=Sharing(shard="1/2"))
+    assert "all 3 units are labelled; another shard makes the dataset of them" in capsys.readouterr().out
+    monkeypatch.setattr(label_module, "one_writer", real)
+    label(capture, out=out, sharing=Sharing(shard="1/2"))
+    assert len(open_dataset(out).crops) == 36
 
 
 def test_no_crop_left_is_said_and_other_rules_may_follow(data: Path) -> None:

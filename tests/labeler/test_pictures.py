@@ -118,10 +118,12 @@ def test_a_video(tmp_path: Path) -> None:
     assert abs(left - (20 + 2 * frame / 20)).max() <= 3, "where the person was at that time, in every run"
 
 
-def film(path: Path, frames: int, rate: int = 25, turned: int = 0, first: int = 0, **options: str) -> Path:
+def film(
+    path: Path, frames: int, rate: int = 25, turned: int = 0, first: int = 0, form: str | None = None, **options: str
+) -> Path:
     """A video in which somebody walks a pixel to the right in each frame; its first is at so many frames."""
     av = pytest.importorskip("av")
-    with av.open(str(path), "w", options=options) as video:
+    with av.open(str(path), "w", format=form, options=options) as video:
         stream = video.add_stream("mpeg4" if path.suffix != ".ts" else "mpeg2video", rate=rate)
         stream.width, stream.height, stream.pix_fmt, stream.bit_rate = 160, 120, "yuv420p", 4_000_000
         if turned:
@@ -152,6 +154,11 @@ def test_a_video_that_begins_late_or_says_no_length(tmp_path: Path) -> None:
     unsaid = film(tmp_path / "live.mkv", 100, live="1")
     run(unsaid, out=tmp_path / "live", every=10, rules=Rules(padding=0))
     assert np.sort(open_dataset(tmp_path / "live").crops.frame).tolist() == [*range(0, 100, 10)]
+    run(film(tmp_path / "raw.mp4", 100, form="m4v"), out=tmp_path / "raw", every=10, rules=Rules(padding=0))
+    crops = open_dataset(tmp_path / "raw").crops
+    order = np.argsort(crops.frame)
+    assert crops.frame[order].tolist() == [*range(0, 100, 10)], "a stream without times, in two runs"
+    assert abs(crops.column("box")[order, 0] - (20 + crops.frame[order])).max() <= 3
 
 
 def test_other_pictures_of_the_same_names_are_another_source(tmp_path: Path) -> None:

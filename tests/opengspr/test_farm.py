@@ -83,6 +83,15 @@ def test_a_worker_is_replaced_before_it_grows(tmp_path: Path, quick: None, monke
     assert pids[0] == pids[1] != pids[2] == pids[3]
 
 
+def test_a_worker_whose_work_is_large_is_kept(tmp_path: Path, quick: None, monkeypatch) -> None:
+    monkeypatch.setattr(farm, "rss_mib", lambda pid: 1500.0)
+    for usual_mib, processes in ((0, 3), (2000, 1)):
+        monkeypatch.setattr(Stub, "usual_mib", usual_mib)
+        jobs = [job(tmp_path, f"{usual_mib}-{k}") for k in range(3)]
+        run(jobs, 2, 1, tmp_path / "logs", "t")
+        assert len({tries(one.path)[0] for one in jobs}) == processes
+
+
 @pytest.mark.long
 def test_what_goes_wrong_is_tried_again_then_set_aside(tmp_path: Path, quick: None, capsys) -> None:
     always, fine = job(tmp_path, "always", ends="killed", times=9), job(tmp_path, "fine")

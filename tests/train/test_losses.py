@@ -33,7 +33,7 @@ def gradient_by_differences(loss: Callable[[np.ndarray], float], at: np.ndarray)
     return found
 
 
-def agree(loss: Tensor, features: Tensor, reference: Callable[[np.ndarray], float]) -> None:
+def assert_agree(loss: Tensor, features: Tensor, reference: Callable[[np.ndarray], float]) -> None:
     """Value and gradient."""
     (found,) = torch.autograd.grad(loss, features)
     at = features.detach().numpy()
@@ -69,7 +69,7 @@ def test_cross_entropy(size: tuple[int, int, int, int], smoothing: float) -> Non
             total -= sum(q[c] * math.log(p[c]) for c in range(d + 1))
         return total / n
 
-    agree(losses.cross_entropy(logits, torch.from_numpy(target), smoothing), logits, reference)
+    assert_agree(losses.cross_entropy(logits, torch.from_numpy(target), smoothing), logits, reference)
 
 
 @LIMITS
@@ -84,7 +84,7 @@ def test_triplet_hinge(size: tuple[int, int, int, int], margin: float) -> None:
                 terms.append(max(0.0, distance(f[i], f[pair[0]]) - distance(f[i], f[pair[1]]) + margin))
         return sum(terms) / len(terms) if terms else 0.0
 
-    agree(losses.triplet_hinge(features, torch.from_numpy(label), margin), features, reference)
+    assert_agree(losses.triplet_hinge(features, torch.from_numpy(label), margin), features, reference)
 
 
 @LIMITS
@@ -104,7 +104,7 @@ def test_soft_softmax_triplet(size: tuple[int, int, int, int]) -> None:
         return sum(terms) / len(terms) if terms else 0.0
 
     loss = losses.soft_softmax_triplet(features, teacher, torch.from_numpy(label))
-    agree(loss, features, reference)
+    assert_agree(loss, features, reference)
     assert (
         torch.autograd.grad(
             losses.soft_softmax_triplet(features, teacher, torch.from_numpy(label)), teacher, allow_unused=True
@@ -130,7 +130,7 @@ def test_memory_contrastive(size: tuple[int, int, int, int], temperature: float)
         return total / n
 
     found = losses.memory_contrastive(features, torch.from_numpy(entries), torch.from_numpy(target), temperature)
-    agree(found, features, reference)
+    assert_agree(found, features, reference)
 
 
 @LIMITS
@@ -143,7 +143,7 @@ def test_siamese_contrastive(size: tuple[int, int, int, int], same: bool) -> Non
         apart = [distance(a, b) for a, b in zip(f, right)]
         return sum(x**2 if same else max(0.0, 2 - x) ** 2 for x in apart) / len(apart)
 
-    agree(losses.siamese_contrastive(left, torch.from_numpy(right), same), left, reference)
+    assert_agree(losses.siamese_contrastive(left, torch.from_numpy(right), same), left, reference)
 
 
 def test_least_squares() -> None:

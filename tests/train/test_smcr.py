@@ -209,7 +209,8 @@ def test_again_stands_beside(done: tuple[Path, Path], tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("row", list(ABLATIONS))
 def test_ablations_name_real_settings(row: str) -> None:
-    SMCR(**ABLATIONS[row])
+    settings = SMCR(**ABLATIONS[row])
+    assert {name: getattr(settings, name) for name in ABLATIONS[row]} == ABLATIONS[row]
 
 
 def test_bad_input_is_one_line(done: tuple[Path, Path], tmp_path: Path, fails: Callable[..., str]) -> None:
