@@ -106,19 +106,17 @@ def blurred(colour: np.ndarray, mask: np.ndarray, flow: np.ndarray) -> np.ndarra
     height, width = mask.shape
     steps = min(MOST_STEPS, 2 * int(np.ceil(longest)) + 1)
     moments = ((np.arange(steps) + 0.5) / steps - 0.5)[:, None]
-    at_x, at_y = np.rint(x + moments * way[:, 0]).astype(int), np.rint(y + moments * way[:, 1]).astype(int)
-    into = (at_x >= 0) & (at_x < width) & (at_y >= 0) & (at_y < height)
-    pixel = (at_y * width + at_x)[into]
-    whose = np.broadcast_to(np.arange(len(x)), into.shape)[into]
-    what = [*colour[y, x].T, np.ones(len(x), colour.dtype)]
-    light = np.stack([np.bincount(pixel, channel[whose], height * width) for channel in what], 1)
-    weight = light[:, 3].reshape(height, width, 1)
-    deep = distance_transform_edt(mask) > np.linalg.norm(flow, axis=2) / 2 + 1  # there all the time
+    room = int(np.ceil(longest / 2)) + 1  # round the picture, for what moves out of it
+    wide, high = width + 2 * room, height + 2 * room
+    at_x, at_y = (np.rint(v + room + moments * way[:, k]).astype(np.int32) for k, v in enumerate((x, y)))
+    pixel = (at_y * wide + at_x).ravel()
+    channels = [np.tile(channel, steps) for channel in colour[y, x].T.astype(float)]
+    sums = [np.bincount(pixel, channel, high * wide) for channel in (*channels, None)]
+    light = np.stack(sums, 1).reshape(high, wide, 4)[room:-room, room:-room]
+    weight = light[..., 3:]
+    inside, beside = distance_transform_edt(mask, return_indices=True)
+    deep = inside > np.linalg.norm(flow, axis=2) / 2 + 1  # there all the time
     share = np.where(deep[..., None], 1, np.minimum(weight / steps, 1))
-    if mask.all():
-        behind = colour
-    else:
-        beside = distance_transform_edt(mask, return_distances=False, return_indices=True)
-        behind = colour[tuple(beside)]
-    mixed = light[:, :3].reshape(height, width, 3) / np.maximum(weight, 1e-9)
+    behind = colour if mask.all() else colour[tuple(beside)]
+    mixed = light[..., :3] / np.maximum(weight, 1e-9)
     return (share * mixed + (1 - share) * behind).astype(colour.dtype)

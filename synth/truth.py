@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from scenes.places import FRAME, project
-from synth.geometry import box_of, outside_share, silhouette
+from synth.geometry import box_of
 from synth.person.person import Person
 from synth.plan import Walker
 
 Matrices = tuple[np.ndarray, np.ndarray, np.ndarray]
+WIDE = 0.4  # as people with their bags are on average
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,19 +81,21 @@ def window_round(full: Sequence[float], height_px: int, context: float, resoluti
     """The window that shows a person.
 
     Args:
-        full: x0, y0, x1, y1 of the person in the frame. height_px: of the person in the picture, or less where the
-            frame has less. context: share of the person's height to be shown on every side. resolution: largest scale
-            of the picture, what the camera has.
+        full: x0, y0, x1, y1 of the person in the frame. height_px: of the person in the picture, less where the frame
+            has less, or where they would have more pixels than one `WIDE` times as wide as high. context: share of the
+            person's height to be shown on every side. resolution: largest scale of the picture, what the camera has.
 
     Returns:
         None when nothing of the person is in the frame.
     """
-    step = int(np.clip(round(120 * height_px / (full[3] - full[1])), 6, max(6, round(120 * resolution))))
-    scale, (width, height) = step / 120, frame_size(step)
-    margin = context * (full[3] - full[1])
+    width, height = full[2] - full[0], full[3] - full[1]
+    wanted = height_px * min(1.0, float(np.sqrt(WIDE * height / width)))
+    step = int(np.clip(round(120 * wanted / height), 6, max(6, round(120 * resolution))))
+    scale, frame = step / 120, frame_size(step)
+    margin = context * height
     x0, y0 = (int(np.floor((v - margin) * scale)) for v in full[:2])
     x1, y1 = (int(np.ceil((v + margin) * scale)) for v in full[2:])
-    x0, y0, x1, y1 = max(x0, 0), max(y0, 0), min(x1, width), min(y1, height)
+    x0, y0, x1, y1 = max(x0, 0), max(y0, 0), min(x1, frame[0]), min(y1, frame[1])
     return Window(step, x0, y0, x1, y1) if x1 - x0 >= 8 and y1 - y0 >= 16 else None
 
 
@@ -118,8 +121,9 @@ def person_truth(posed: Posed, indices: np.ndarray, window: Window, matrices: Ma
     if box is None:
         return None
     pixels, _ = project(posed.vertices, matrices)
-    whole = silhouette(window.inside(pixels), posed.person.faces, window.size)
-    outside = outside_share(pixels, posed.person.faces, FRAME)
+    outline = posed.person.outline
+    whole = outline.silhouette(window.inside(pixels), window.size)
+    outside = outline.outside_share(pixels, FRAME)
     visible = float(min(1.0, seen.sum() / max(whole.sum(), 1)) * (1 - outside))
     by_people = float((whole & others).sum() / max(whole.sum(), 1)) * (1 - outside)
     points, _ = project(posed.marks, matrices)

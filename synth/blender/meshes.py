@@ -26,17 +26,25 @@ def mesh_object(
     mesh.vertices.add(len(vertices))
     mesh.loops.add(faces.size)
     mesh.polygons.add(len(faces))
-    mesh.vertices.foreach_set("co", np.ascontiguousarray(vertices, np.float32).ravel())
-    mesh.loops.foreach_set("vertex_index", np.ascontiguousarray(faces, np.int32).ravel())
+    _fill(mesh, "position", "vector", vertices)
+    _fill(mesh, ".corner_vert", "value", faces)
     mesh.polygons.foreach_set("loop_start", np.arange(0, faces.size, 3, dtype=np.int32))
-    mesh.polygons.foreach_set("use_smooth", np.full(len(faces), smooth))
+    if not smooth:
+        mesh.polygons.foreach_set("use_smooth", np.zeros(len(faces), bool))
     if uv is not None:
-        mesh.uv_layers.new(name="uv").data.foreach_set("uv", np.ascontiguousarray(uv, np.float32).ravel())
+        mesh.uv_layers.new(name="uv")
+        _fill(mesh, "uv", "vector", uv)
     mesh.update(calc_edges=True)
     mesh.materials.append(material)
     item = bpy.data.objects.new(name, mesh)
     bpy.context.scene.collection.objects.link(item)
     return item
+
+
+def _fill(mesh: bpy.types.Mesh, attribute: str, field: str, values: np.ndarray) -> None:
+    """Sets an attribute that a mesh has at once; by the elements' own properties it takes a hundred times as long."""
+    kind = np.int32 if field == "value" else np.float32
+    mesh.attributes[attribute].data.foreach_set(field, np.ascontiguousarray(values, kind).ravel())
 
 
 def image(name: str, picture: np.ndarray) -> bpy.types.Image:
@@ -92,13 +100,13 @@ def person_object(name: str, person: Person, vertices: np.ndarray, fine: bool = 
 
 def _halved(picture: np.ndarray) -> np.ndarray:
     """(H, W, C) uint8 -> (H / 2, W / 2, C): means of four. A library's would weigh colour by the fourth channel."""
-    wide = picture.astype(np.uint16)
-    return ((wide[::2, ::2] + wide[1::2, ::2] + wide[::2, 1::2] + wide[1::2, 1::2] + 2) // 4).astype(np.uint8)
+    rows = np.add(picture[::2], picture[1::2], dtype=np.uint16)
+    return ((rows[:, ::2] + rows[:, 1::2] + 2) >> 2).astype(np.uint8)
 
 
 def move(item: bpy.types.Object, vertices: np.ndarray) -> None:
     """Gives an object's mesh new vertex positions (N, 3)."""
-    item.data.vertices.foreach_set("co", np.ascontiguousarray(vertices, np.float32).ravel())
+    _fill(item.data, "position", "vector", vertices)
     item.data.update()
 
 

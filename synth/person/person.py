@@ -4,12 +4,14 @@
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_array
 
 from opengspr.randomness import rng
+from synth.geometry import Outline
 from synth.motion import Gait, free_hand, joint_rotations, rotation
 from synth.person import details, shoes
 from synth.person.assets import Asset
@@ -98,6 +100,11 @@ class Person:
     goals: dict[str, Goal]
     aside: float
     drop_m: float
+
+    @cached_property
+    def outline(self) -> Outline:
+        """Draws the silhouettes."""
+        return Outline(self.faces)
 
 
 def record(slot: str, look: dict) -> Any:
@@ -205,7 +212,7 @@ def _assemble(look: dict, body: np.ndarray, parts: list[Part], hull: Hull, drop_
     clearance_m = [np.zeros(len(p.vertices)) if p.clearance_m is None else p.clearance_m for p in every]
     return Person(
         vertices=np.concatenate([p.vertices for p in every]).astype(np.float32),
-        weights=csr_array(np.concatenate([p.weights for p in every]).astype(np.float32)),
+        weights=_sparse(np.concatenate([p.weights.astype(np.float32) for p in every])),
         faces=np.concatenate([p.faces + start for p, start in zip(every, starts, strict=False)]).astype(np.int32),
         finish=Finish(
             np.concatenate([p.uv for p in every]).astype(np.float32),
@@ -226,6 +233,14 @@ def _assemble(look: dict, body: np.ndarray, parts: list[Part], hull: Hull, drop_
         aside=0.0 if load.box is None else aside(hull, load.box, Gait(**look["gait"])),
         drop_m=drop_m,
     )
+
+
+def _sparse(dense: np.ndarray) -> csr_array:
+    """What scipy makes of a matrix (N, B), in half the time."""
+    there = dense != 0
+    at = np.flatnonzero(there)
+    ends = np.concatenate([[0], np.cumsum(np.count_nonzero(there, axis=1))])
+    return csr_array((dense.ravel()[at], (at % dense.shape[1]).astype(np.int32), ends.astype(np.int32)), dense.shape)
 
 
 def _leg_radii(hull: Hull) -> np.ndarray:

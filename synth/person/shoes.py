@@ -176,15 +176,14 @@ def _rings(shoe: Shoe, local: np.ndarray, ankle: np.ndarray) -> tuple[np.ndarray
 
 def _around_heel(row: np.ndarray, local: np.ndarray, ankle: np.ndarray, mine: np.ndarray) -> None:
     """Moves points of a ring (ROUND, 3) outwards where the heel of the foot (K, 3) would come through it."""
-    from_ankle = local[:, :2] - ankle
-    for k in np.flatnonzero(mine):
-        away = row[k, :2] - ankle
-        distance = np.linalg.norm(away)
-        along = from_ankle @ (away / distance)
-        beside = np.linalg.norm(from_ankle - along[:, None] * (away / distance), axis=1)
-        near = along[(beside < 0.010) & (np.abs(local[:, 2] - row[k, 2]) < 0.012)]
-        if len(near):
-            row[k, :2] = ankle + away * max(1.0, (near.max() + 0.004) / distance)
+    away = row[mine, :2] - ankle
+    distance = np.linalg.norm(away, axis=1)
+    direction, from_ankle = away / distance[:, None], local[:, :2] - ankle
+    along = direction @ from_ankle.T
+    beside = np.abs(direction @ (from_ankle @ [[0, -1], [1, 0]]).T)
+    near = (beside < 0.010) & (np.abs(local[:, 2] - row[mine, 2:]) < 0.012)
+    wanted = np.where(near, along + 0.004, 0).max(1)
+    row[mine, :2] = ankle + away * np.maximum(1, wanted / distance)[:, None]
 
 
 def _under(edge: np.ndarray, weights: np.ndarray) -> Part:

@@ -9,7 +9,7 @@ from scipy.spatial import cKDTree
 
 from synth.person.basemesh import base_mesh
 from synth.person.parts import Part, strip_faces, tinted
-from synth.person.pieces import places, whole
+from synth.person.pieces import places
 from synth.person.reach import Point
 from synth.person.surface import GROUP, ROUNDS, Hull, cloth_weights, even_normals
 
@@ -22,7 +22,7 @@ def _band(path: Path, half_m: float, narrow: float) -> tuple[np.ndarray, sparse.
     surface's vertices next to it, as rows (5 K, M) that sum to 1. Args: narrow: share of the width at its end.
     """
     p = places(GROUP, ROUNDS)
-    out = even_normals(p.at, whole(GROUP, ROUNDS).faces)
+    out = even_normals(p.at)
     trunk = np.flatnonzero(p.on_arm < 0.5)
     tree = cKDTree(p.at[trunk])
 

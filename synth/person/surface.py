@@ -15,7 +15,7 @@ from synth.person.basemesh import base_mesh
 from synth.person.body import bone_transforms, joints
 from synth.person.garments import Garment, armhole, opening, region
 from synth.person.parts import Part, strip_faces
-from synth.person.pieces import Piece, Places, cut, neighbours, normals, places, round_arm, step, template, whole
+from synth.person.pieces import Piece, Places, cut, neighbours, places, round_arm, step, template, whole
 from synth.person.textures import SLEEVE_HIGH_M, SLEEVE_LOW_M, tile_uv
 
 GROUP, ROUNDS = "helper-tights", 1
@@ -102,7 +102,7 @@ class Hull:
         self.faces = surface.faces
         self.at = surface.of(body)
         self.heads = joints(body)
-        self.normals = even_normals(self.at, self.faces)
+        self.normals = even_normals(self.at)
         self.at = self.at + 0.001 * self.normals
         level = self.at[charts().trunk > 0.5]
         heights = np.linspace(level[:, 2].min(), level[:, 2].max(), 24)
@@ -131,7 +131,7 @@ class Hull:
         """Makes a layer the outermost one where `inside` (M,) metres is positive."""
         share = step(inside, -0.02, 0.005)[:, None]
         self.at = self.at * (1 - share) + at * share
-        self.normals = even_normals(self.at, self.faces)
+        self.normals = even_normals(self.at)
 
     def off_axis(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Distance (K,) and angle (K,) of points (K, 3) round the middle between the legs."""
@@ -177,13 +177,26 @@ def hang(angle: np.ndarray, radius: np.ndarray, down: np.ndarray, fall: float, s
     return (grid[i, a] * (1 - fx) + grid[i, b] * fx) * (1 - fy) + (grid[i + 1, a] * (1 - fx) + grid[i + 1, b] * fx) * fy
 
 
-def even_normals(at: np.ndarray, faces: np.ndarray) -> np.ndarray:
+def even_normals(at: np.ndarray) -> np.ndarray:
     """Unit normals (M, 3) of the surface, averaged over the neighbours."""
-    out = normals(at, faces)
+    a, b, c = (at[corner] for corner in whole(GROUP, ROUNDS).faces.T)
+    out = _fans() @ np.cross(b - a, c - a)
     for _ in range(3):
+        out = _unit(out)
         out = out + mean() @ out
-        out /= np.linalg.norm(out, axis=1, keepdims=True) + 1e-12
-    return out
+    return _unit(out)
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    return vectors / (np.sqrt(np.einsum("ij,ij->i", vectors, vectors)) + 1e-12)[:, None]
+
+
+@lru_cache(maxsize=1)
+def _fans() -> sparse.csr_matrix:
+    """Which triangles there are round each vertex of the surface (M, F)."""
+    faces = whole(GROUP, ROUNDS).faces
+    triangle = np.repeat(np.arange(len(faces)), 3)
+    return sparse.csr_matrix((np.ones(faces.size), (faces.ravel(), triangle)))
 
 
 def covered(later: list[Garment], p: Places) -> np.ndarray:

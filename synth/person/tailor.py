@@ -251,7 +251,7 @@ def _patch(
     if garment.skirt_m is not None:  # its edge moves as the tail does that is sewn to it
         share = step(-own.at[:, 2], -garment.hem_m - 0.12, -garment.hem_m - 0.01) * (own.on_arm < 0.3)
         weights += share[:, None] * (tail_weights(vertices, hull) - weights)
-    out = piece.of(even_normals(at, hull.faces))  # of the whole cloth, as if it went on
+    out = piece.of(even_normals(at))  # of the whole cloth, as if it went on
     sewn = (np.abs(armhole(own)) < 1e-3)[:, None]  # the seam of a sleeve lies a little deeper, in its own shadow
     main = Part(
         vertices - SEAM_M * sewn * out,

@@ -32,7 +32,7 @@ from scenes.sky import WEATHERS
 from scenes.worlds import load_world
 from synth.capture import Capture, Shot, open_capture, read_frames, read_unit
 from synth.develop import Traits
-from synth.geometry import box_of, silhouette
+from synth.geometry import box_of
 from synth.person.identity import identities
 from synth.plan import QUALITIES, Instant, units
 from synth.work import Job
@@ -417,7 +417,7 @@ def whole(shot: Shot, looks: dict[int, dict]) -> np.ndarray:
     placed = np.column_stack([c * x - s * y + body["at"][0], s * x + c * y + body["at"][1], z])
     pixels, _ = project(placed, (camera[0], camera[1], camera[2]))
     height, width = shot.mask().shape
-    return silhouette((pixels - truth["region"][:2]) * truth["scale"], person.faces, (width, height))
+    return person.outline.silhouette((pixels - truth["region"][:2]) * truth["scale"], (width, height))
 
 
 def test_the_mask_is_the_described_body(shots: list[Shot], looks: dict[int, dict]) -> None:

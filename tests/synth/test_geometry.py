@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from synth.geometry import azimuth_deg, box_of, outside_share, silhouette
+from synth.geometry import Outline, azimuth_deg, box_of
 
 QUAD = np.array([[0, 1, 2], [0, 2, 3]])
 eighths = st.integers(-80, 200).map(lambda n: n / 8)  # exact in binary, so that edges meet pixel centres
@@ -32,7 +32,7 @@ def depth(x: float, y: float, corners: list) -> float:
 @given(points, st.randoms(use_true_random=False), st.tuples(st.integers(1, 24), st.integers(1, 20)))
 def test_silhouette_is_the_union_of_its_triangles(corners: list, random, size: tuple[int, int]) -> None:
     faces = [random.sample(range(len(corners)), 3) for _ in range(random.randint(1, 6))]
-    mask = silhouette(np.array(corners), np.array(faces), size)
+    mask = Outline(np.array(faces)).silhouette(np.array(corners), size)
     for y, x in np.ndindex(mask.shape):
         inside = max(depth(x + 0.5, y + 0.5, [corners[i] for i in face]) for face in faces)
         assert inside == 0 or mask[y, x] == (inside > 0)  # on an edge, either
@@ -43,7 +43,7 @@ def test_silhouette_of_many_sizes_at_once() -> None:
     random = np.random.default_rng(0)
     corners = np.concatenate([random.uniform(0, 300, (90, 2)), random.uniform(100, 110, (90, 2))])
     faces = random.integers(0, 180, (80, 3))
-    mask = silhouette(corners, faces, (200, 160))
+    mask = Outline(faces).silhouette(corners, (200, 160))
     y, x = np.mgrid[0:160, 0:200] + 0.5
     wanted = np.zeros((160, 200), bool)
     for a, b, c in corners[faces]:
@@ -74,7 +74,7 @@ def test_box_of_a_mask() -> None:
     ],
 )
 def test_share_outside_the_frame(corners: np.ndarray, share: float) -> None:
-    assert outside_share(corners, QUAD, (200, 100)) == pytest.approx(share, abs=0.02)
+    assert Outline(QUAD).outside_share(corners, (200, 100)) == pytest.approx(share, abs=0.02)
 
 
 @pytest.mark.parametrize(
