@@ -29,7 +29,7 @@ def test_windows_show_people_with_room_and_in_few_pixels(
     wanted = shown * window.scale
     assert (np.abs(wanted - [window.x0, window.y0, window.x1, window.y1]) < 1.01).all()
     assert window.scale <= resolution + 1 / 240 or window.step == 6
-    rounding = 1 + 0.5 / window.step
+    rounding = window.step / (window.step - 0.5)
     assert height * window.scale <= HEIGHT * rounding or window.step == 6
     assert aspect * (height * window.scale) ** 2 <= WIDE * HEIGHT**2 * rounding**2 or window.step == 6
 
