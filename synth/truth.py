@@ -99,18 +99,14 @@ def window_round(full: Sequence[float], height_px: int, context: float, resoluti
     return Window(step, x0, y0, x1, y1) if x1 - x0 >= 8 and y1 - y0 >= 16 else None
 
 
-def extent(posed: Posed, matrices: Matrices) -> tuple[list[float], float]:
-    """x0, y0, x1, y1 of the whole person in frame pixels, not clipped, and the depth in metres of the nearest point."""
-    pixels, depth = project(posed.vertices, matrices)
-    return [float(v) for v in (*pixels.min(0), *pixels.max(0))], float(depth.min())
-
-
-def person_truth(posed: Posed, indices: np.ndarray, window: Window, matrices: Matrices) -> dict[str, Any] | None:
+def person_truth(
+    posed: Posed, pixels: np.ndarray, indices: np.ndarray, window: Window, matrices: Matrices
+) -> dict[str, Any] | None:
     """What a picture shows of a person: box, box_full, visible_share, truncation, what hides them, keypoints_2d
     (docs/formats.md).
 
     Args:
-        indices: (H, W) instance indices of the picture.
+        pixels: (N, 2) of the frame where the vertices are. indices: (H, W) instance indices of the picture.
 
     Returns:
         None when no pixel of the person is seen.
@@ -120,7 +116,6 @@ def person_truth(posed: Posed, indices: np.ndarray, window: Window, matrices: Ma
     box = box_of(seen)
     if box is None:
         return None
-    pixels, _ = project(posed.vertices, matrices)
     outline = posed.person.outline
     whole = outline.silhouette(window.inside(pixels), window.size)
     outside = outline.outside_share(pixels, FRAME)

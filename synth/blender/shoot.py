@@ -12,7 +12,7 @@ import numpy as np
 import OpenEXR
 
 from opengspr.randomness import rng
-from scenes.places import Place, Viewpoint, camera_matrices, load_place
+from scenes.places import Place, Viewpoint, camera_matrices, load_place, project
 from scenes.sky import light
 from synth.blender.meshes import move, person_object, remove
 from synth.blender.stage import aim, flash, forget, open_scene, set_up
@@ -25,7 +25,7 @@ from synth.person.identity import appearance, attributes
 from synth.person.person import Person, build, pose, possible, stance
 from synth.person.tiers import OURS, Tiers
 from synth.plan import CYCLE_M, Camera, Instant, Quality, Unit, Walker
-from synth.truth import Matrices, Posed, Window, extent, frame_size, person_truth, whole_frame, window_round
+from synth.truth import Matrices, Posed, Window, frame_size, person_truth, whole_frame, window_round
 
 CONTEXT = 0.1  # of the person's height, shown on every side
 NEAR_M = 0.3  # nobody is shot who comes nearer to the camera
@@ -220,15 +220,15 @@ def _shot(studio: Studio, instant: Instant, camera: Camera, posed: Posed, cast: 
     """A shot, or the reason why there is none."""
     view, walker = studio.view(camera), posed.walker
     matrices = camera_matrices(view)
-    full, depth = extent(posed, matrices)
-    if depth < NEAR_M:
+    pixels, depth = project(posed.vertices, matrices)
+    if depth.min() < NEAR_M:
         return "near"
-    window = window_round(full, studio.quality.height_px, CONTEXT, camera.traits.resolution)
+    window = window_round([*pixels.min(0), *pixels.max(0)], studio.quality.height_px, CONTEXT, camera.traits.resolution)
     if window is None:
         return "outside"
     key = f"{walker.pid:05d}_c{camera.camid:02d}s{camera.viewpoint:02d}_{instant.frame:06d}_00"
     picture, indices = studio.picture(camera, window, key, cast)
-    seen = person_truth(posed, indices, window, matrices)
+    seen = person_truth(posed, pixels, indices, window, matrices)
     if seen is None:
         return "hidden"
     boxes = [(other, box_of(indices == other.instance)) for other in cast if other is not posed]
@@ -286,7 +286,7 @@ def _frame(studio: Studio, camera: Camera, frame: int, cast: list[Posed]) -> Fra
     matrices, window = camera_matrices(studio.view(camera)), whole_frame(FRAME_STEP)
     key = f"{'full' if cast else 'empty'}_c{camera.camid:02d}s{camera.viewpoint:02d}_{frame:06d}"
     picture, indices = studio.picture(camera, window, key, cast)
-    seen = [(posed, person_truth(posed, indices, window, matrices)) for posed in cast]
+    seen = [(p, person_truth(p, project(p.vertices, matrices)[0], indices, window, matrices)) for p in cast]
     truth = {
         "key": key,
         **studio.circumstances(camera, matrices),

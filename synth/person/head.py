@@ -179,7 +179,7 @@ def skin_part(
     if hidden is not None:
         piece = replace(piece, faces=piece.faces[~(piece.of(hidden.astype(float)) > 0.5)[piece.faces].all(1)])
     at = piece.of(p.at)
-    part = tinted(piece.of(base.of(body)), piece.of(base.of(base_mesh().weights)), piece.faces, np.ones(3), 0.5, SKIN)
+    part = tinted(piece.of(base.of(body)), piece.of(_weights()), piece.faces, np.ones(3), 0.5, SKIN)
     colour = np.tile(tone(look), (len(at), 1))
     # knuckles, elbows and knees are a little darker and redder
     elbow = np.exp(-(((piece.of(p.arm_m) - 0.247) / 0.03) ** 2)) * (at[:, 1] > -0.03) * (piece.of(p.on_arm) > 0.5)
@@ -190,6 +190,12 @@ def skin_part(
     part.uv = np.where(head[:, None, None], head_uv(at, part.faces), part.uv)
     part.covered = covered([*worn], Places(at, piece.of(p.arm_m), piece.of(p.on_arm), piece.of(p.on_leg))) > 0
     return part
+
+
+@lru_cache(maxsize=1)
+def _weights() -> np.ndarray:
+    """Skin weights (M, B) of the body's skin."""
+    return whole("body").of(base_mesh().weights)
 
 
 def eyes(look: dict, body: np.ndarray) -> list[Part]:
