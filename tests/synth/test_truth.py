@@ -35,7 +35,7 @@ def test_windows_show_people_with_room_and_in_few_pixels(
 
 
 def test_wide_people_are_rendered_lower() -> None:
-    narrow, wide = (window_round([800, 100, 800 + 540 * aspect, 640], HEIGHT, 0.1) for aspect in (0.4, 0.8))
+    narrow, wide = (window_round([800, 100, 800 + 540 * aspect, 640], HEIGHT, 0.1) for aspect in (0.3, 0.8))
     assert narrow and wide
     assert 540 * narrow.scale == pytest.approx(270, abs=3)
     assert 540 * wide.scale == pytest.approx(270 * np.sqrt(WIDE / 0.8), abs=3)
