@@ -133,7 +133,11 @@ class Training:
     name = "detector"
 
     def __init__(self, settings: Settings, model: MaskRCNN, samples: Samples, device: str) -> None:
-        self.settings, self.model, self.samples, self.device = settings, model.to(device), samples, device
+        self.settings, self.samples, self.device = settings, samples, device
+        self.model = model.to(device, memory_format=torch.channels_last)
+        self.brain = has_brain_floats(device)
+        for part in (model.rpn.head, model.roi_heads.box_predictor, model.roi_heads.mask_predictor):
+            part.register_forward_hook(lambda part, given, out: _in_full(out))
         self.seed, self.epochs, self.steps = settings.seed, settings.epochs, settings.steps
         weights = [one for one in model.parameters() if one.ndim > 1]
         others = [one for one in model.parameters() if one.ndim <= 1]
@@ -178,7 +182,8 @@ class Training:
         if done >= FROZEN * total:
             for norm in self.norms:
                 norm.eval()
-        losses = self.model([*pictures], [*targets])
+        with torch.autocast(self.device, torch.bfloat16, enabled=self.brain):
+            losses = self.model([*pictures], [*targets])
         self.optimizer.zero_grad()
         sum(losses.values()).backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), CLIP)
@@ -194,7 +199,7 @@ class Training:
 
     def halves(self) -> dict[str, Tensor]:
         """The averaged weights in half precision. Raises UserError where one is too large for that."""
-        halves = {name: t.half() if t.is_floating_point() else t for name, t in self.averaged.items()}
+        halves = {name: t.half().contiguous() if t.is_floating_point() else t for name, t in self.averaged.items()}
         large = [name for name, t in halves.items() if not torch.isfinite(t).all()]
         if large:
             raise UserError(f"the weights {', '.join(large[:3])} do not fit into half precision; a lower --lr may help")
@@ -222,6 +227,18 @@ class Training:
         self.model.load_state_dict(state["model"])
         self.averaged = {name: state["averaged"][name].to(self.device) for name in self.averaged}
         self.optimizer.load_state_dict(state["optimizer"])
+
+
+def has_brain_floats(device: str) -> bool:
+    """Whether the device multiplies bfloat16 faster than float32."""
+    if device == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return bool(torch.cpu.get_capabilities().get("avx512_bf16"))
+
+
+def _in_full(out: Any) -> Any:
+    """Predictions in float32, whatever they were computed in: boxes are not to be rounded to whole pixels."""
+    return out.float() if isinstance(out, Tensor) else type(out)(_in_full(one) for one in out)
 
 
 def card(settings: Settings, captures: list[Capture], tests: list[Capture], samples: Samples, figures: Figures) -> str:
