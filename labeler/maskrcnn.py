@@ -74,15 +74,15 @@ def build(kind: str) -> MaskRCNN:
     model = MaskRCNN(
         Trunk(),
         rpn_anchor_generator=AnchorGenerator(SIZES, (RATIOS,) * len(SIZES)),
-        rpn_pre_nms_top_n_train=500,
-        rpn_post_nms_top_n_train=300,
+        rpn_pre_nms_top_n_train=300,
+        rpn_post_nms_top_n_train=120,
         rpn_pre_nms_top_n_test=200,
         rpn_post_nms_top_n_test=120,
         rpn_batch_size_per_image=128,
         box_roi_pool=MultiScaleRoIAlign(LEVELS, 7, 2),
         box_head=TwoMLPHead(CHANNELS * 49, HIDDEN),
         box_predictor=FastRCNNPredictor(HIDDEN, 2),
-        box_batch_size_per_image=64,
+        box_batch_size_per_image=96,  # nearly all the proposals
         box_detections_per_img=50,
         mask_roi_pool=MultiScaleRoIAlign(LEVELS, 14, 2),
         mask_head=MaskRCNNHeads(CHANNELS, (CHANNELS,) * 4, 1),
@@ -99,8 +99,6 @@ def weights_file(weights: str) -> Path:
         UserError: there are none of that name, or they cannot be fetched.
     """
     if weights == "default":
-        if not DEFAULT.is_file():
-            raise UserError("--weights default: none are trained yet; labeler.train makes some, or take --weights coco")
         return DEFAULT
     if weights != "coco":
         if not Path(weights).is_file():
