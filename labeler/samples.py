@@ -82,7 +82,7 @@ class Samples:
         side = round(CANVAS / factor)
         at = np.array([random.integers(length) for length in indices.shape])
         there = np.argwhere(indices[::4, ::4] > 0) * 4
-        if len(there) and random.random() < 0.8:
+        if len(there) and random.random() < 0.6:
             at = there[random.integers(len(there))]
         top, left = (
             int(np.clip(middle - random.uniform(0.2, 0.8) * side, 0, max(0, length - side)))
