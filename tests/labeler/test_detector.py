@@ -208,16 +208,15 @@ def test_training_stops_and_goes_on_as_if_uncut(
 def test_it_learns_the_same_in_brain_floats(capture: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where torch is fast at them or not; what boxes are made of stays in full."""
     monkeypatch.setattr(samples, "CANVAS", 96)
-    losses = []
+    losses, predicted = [], []
     for brain in (True, False):
         monkeypatch.setattr(train, "has_brain_floats", lambda device, brain=brain: brain)
         torch.manual_seed(1)
         training = train.Training(train.Settings(()), build("light"), Samples([capture]), "cpu")
-        predicted = []
         training.model.rpn.head.register_forward_hook(lambda part, given, out: predicted.extend(out[1]))
         training.feed(0, 0)
         losses.append(training.step(0, 0))
-        assert all(tensor.dtype == torch.float32 for tensor in predicted)
+        assert predicted and all(tensor.dtype == torch.float32 for tensor in predicted)
         assert all(tensor.dtype == torch.float32 for tensor in training.model.state_dict().values() if tensor.ndim)
     for name, loss in losses[0].items():
         assert loss.dtype == torch.float32 and loss.item() == pytest.approx(losses[1][name].item(), rel=0.05), name
