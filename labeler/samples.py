@@ -19,7 +19,7 @@ from synth.capture import Capture, Frame, Picture, Shot
 
 Sample = tuple[np.ndarray, list[np.ndarray]]  # picture (H, W, 3) uint8, masks (H, W) bool of the people in it
 CANVAS = 352  # height and width of a part of a frame
-FACTORS = 0.4, 0.9  # by which frames are scaled for that; the detector sees those of 1920 pixels at a half
+FACTORS = 0.5, 1.3  # by which frames are scaled for that; the detector sees them as they were kept
 LEAST_HEIGHT, LEAST_PIXELS = 12, 60  # of a person who is to be found
 LEAST_REGION = 96  # pixels of a region's height; mostly they are as high as the detector sees them
 WHOLE_SHARE = 0.7  # a person is pasted only when so much of them is visible
