@@ -142,7 +142,7 @@ class Training:
         weights = [one for one in model.parameters() if one.ndim > 1]
         others = [one for one in model.parameters() if one.ndim <= 1]
         groups = [{"params": weights, "weight_decay": DECAY}, {"params": others, "weight_decay": 0.0}]
-        self.optimizer = torch.optim.AdamW(groups, settings.lr)
+        self.optimizer = torch.optim.AdamW(groups, settings.lr, fused=True)
         self.norms = [one for one in model.modules() if isinstance(one, nn.BatchNorm2d)]
         for norm in self.norms:
             norm.momentum = NORM_PACE
