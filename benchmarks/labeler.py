@@ -19,7 +19,8 @@ import numpy as np
 import torch
 from pycocotools import mask as rle
 
-from datasets.manifest import Dataset, open_dataset
+from datasets.manifest import Dataset
+from datasets.opening import open_dataset
 from datasets.pictures import decode, encode
 from labeler import label
 from labeler.backends import Choice, checked, load

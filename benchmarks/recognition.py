@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from datasets.manifest import Crops, open_dataset
+from datasets.manifest import Crops
+from datasets.opening import open_dataset
 from labeler import label
 from labeler.backends import Choice
 from opengspr import loop

@@ -13,7 +13,8 @@ from PIL import Image
 from tyro.conf import Positional
 
 from datasets.choice import choose_crops, choose_ids
-from datasets.manifest import Crops, Dataset, open_dataset
+from datasets.manifest import Crops, Dataset
+from datasets.opening import open_own
 from datasets.pictures import encode
 from datasets.splits import roles_of
 from datasets.writer import LATE, Crop, DatasetWriter
@@ -45,7 +46,7 @@ def main(settings: Settings) -> None:
     height, width = parse_size(settings.size)
     if not 1 <= settings.quality <= 95:
         raise UserError(f"--quality {settings.quality}: wanted 1 to 95")
-    dataset = open_dataset(settings.name, settings.data_root)
+    dataset = open_own(settings.name, settings.data_root)
     chosen = _choose(dataset, settings.ids, settings.per_id)
     asked = {name: value for name, value in asdict(settings).items() if name in ("ids", "per_id", "size", "quality")}
     source = {"name": dataset.name, "fingerprint": dataset.fingerprint, **dataset.info["provenance"]}

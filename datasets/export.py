@@ -15,7 +15,8 @@ import numpy as np
 from tyro.conf import Positional
 
 from datasets.choice import choose_ids
-from datasets.manifest import Crops, open_dataset
+from datasets.manifest import Crops
+from datasets.opening import open_own
 from datasets.splits import assign, roles_of
 from opengspr.command import UserError, command
 from opengspr.files import one_writer, output_folder, sync_folder
@@ -42,7 +43,7 @@ class Settings:
 
 
 def main(settings: Settings) -> None:
-    dataset = open_dataset(settings.name, settings.data_root)
+    dataset = open_own(settings.name, settings.data_root)
     crops, split = dataset.crops, dataset.crops.column("split").astype(str)
     if settings.market_safe:
         crops, split = _market_safe(crops)

@@ -1,7 +1,6 @@
-"""Opens a dataset (docs/formats.md): `open_dataset("demo-tgt").split("train")`."""
+"""A dataset and its crops, and our own form of it on the disk (docs/formats.md). `opening` opens them by name."""
 
 import hashlib
-import shlex
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,12 +10,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from datasets.pictures import MOST_BYTES, DatasetError, Pictures
-from opengspr.command import data_root as resolve_data_root
+from datasets.pictures import MOST_BYTES, DatasetError, InShards, Pictures
+from datasets.splits import SPLITS
 from opengspr.files import parse_object
 
 SCHEMA = 1
-SPLITS = ("train", "query", "gallery")
 COLUMNS = pa.schema(
     [
         ("key", pa.string()),
@@ -50,25 +48,44 @@ COLUMNS = pa.schema(
         ("mask", pa.string()),
     ]
 )
+# what a column holds of which nobody knows anything: of pictures from elsewhere
+UNKNOWN: dict[str, Any] = {
+    **dict.fromkeys(("pid", "viewpoint", "tracklet", "skin_tone", "like", "width", "height"), -1),
+    **dict.fromkeys(("score", "visible_share", "truncation", "azimuth_deg", "hour"), -1.0),
+    **dict.fromkeys(("place", "weather", "action", "sex", "age_group", "world", "mask"), ""),
+    "variation": 0,
+    "attributes": "{}",
+    "box": [-1.0] * 4,
+}
 # columns of which older manifests have none, and what that means
 ADDED = {"variation": 0, "like": -1, "attributes": "{}", "mask": ""}
 
 
 class Crops(Pictures):
-    """The N crops of a split with their labels."""
+    """The N crops of a split with their labels: the manifest's columns, and where the pictures lie."""
 
-    def __init__(self, root: Path, table: pa.Table) -> None:
-        self.table = table
+    def __init__(self, table: pa.Table, pictures: Pictures) -> None:
+        self.root, self.table, self.pictures = pictures.root, table, pictures
         self._columns: dict[str, np.ndarray] = {}
-        super().__init__(root, self.column("shard"), self.column("offset"), self.column("size"))
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def read(self, i: int) -> bytes:
+        return self.pictures.read(i)
+
+    def where(self, i: int) -> str:
+        return self.pictures.where(i)
 
     def column(self, name: str) -> np.ndarray:
-        """A manifest column, (N,); `box` is (N, 4).
+        """A manifest column, (N,); `box` is (N, 4). Of others' datasets most are `UNKNOWN`.
 
         Raises:
             DatasetError: there is no such column.
         """
         if name not in self.table.column_names:
+            if name in UNKNOWN:
+                return np.broadcast_to(np.array(UNKNOWN[name]), (len(self), *np.shape(UNKNOWN[name])))
             raise DatasetError(f"no column {name!r} in {self.root}; it has {', '.join(self.table.column_names)}")
         if name not in self._columns:
             values = self.table[name].combine_chunks()
@@ -95,22 +112,34 @@ class Crops(Pictures):
 
     def take(self, indices: np.ndarray) -> "Crops":
         """These crops, in this order."""
-        return Crops(self.root, self.table.take(pa.array(indices, pa.int64())))
+        return Crops(self.table.take(pa.array(indices, pa.int64())), self.pictures.take(indices))
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """An opened dataset: `info` is dataset.json, `fingerprint` the SHA-256 of SHA256SUMS."""
+    """An opened dataset.
+
+    Attributes:
+        info: dataset.json, or as much of it as there is of somebody else's (trees.py).
+        fingerprint: changes with the pictures; of ours it is the SHA-256 of SHA256SUMS.
+        given: the crops, where they are not to be read from the manifest.
+    """
 
     name: str
     root: Path
     info: dict[str, Any]
     fingerprint: str
+    given: Crops | None = None
 
     @cached_property
     def crops(self) -> Crops:
         """All crops, in manifest order."""
-        return Crops(self.root, _read_manifest(self.root / "manifest.parquet"))
+        return _read_manifest(self.root / "manifest.parquet") if self.given is None else self.given
+
+    @property
+    def ours(self) -> bool:
+        """Whether it is in the form that this collector writes."""
+        return self.given is None
 
     def split(self, name: str) -> Crops:
         """The crops of train, query or gallery.
@@ -125,55 +154,26 @@ class Dataset:
         return self.crops.take(members)
 
 
-def open_dataset(name_or_path: str | Path, data_root: str | Path | None = None) -> Dataset:
-    """Opens a dataset by its name below the data root, or by a path (anything with a slash in it).
+def read_own(root: Path) -> Dataset:
+    """A dataset in our own form.
 
     Raises:
-        DatasetError: unknown, not labelled yet, not a dataset, unfinished, or of a newer schema.
+        DatasetError: unfinished, or of a newer schema.
     """
-    root = _find(str(name_or_path), data_root)
-    if (root / "capture.json").exists():
-        raise DatasetError(
-            f"{root}: a capture, not a dataset; label it: python -m labeler.label {shlex.quote(str(root))}"
-        )
     try:
         sums = (root / "SHA256SUMS").read_bytes()
         info = parse_object((root / "dataset.json").read_bytes(), root / "dataset.json", DatasetError)
     except FileNotFoundError as error:
-        if (root / "shards").is_dir():
-            why = f"unfinished, {Path(error.filename).name} is missing; run the command that makes it again"
-        else:
-            why = "not a dataset: it has no dataset.json, manifest.parquet and shards"
-        raise DatasetError(f"{root}: {why}") from None
+        missing = Path(error.filename).name
+        raise DatasetError(f"{root}: unfinished, {missing} is missing; run the command that makes it again") from None
     schema = info.get("schema")
     if not isinstance(schema, int) or not 1 <= schema <= SCHEMA:
         raise DatasetError(f"{root / 'dataset.json'}: schema {schema!r}, this version reads 1 to {SCHEMA}")
     return Dataset(root.resolve().name, root, info, hashlib.sha256(sums).hexdigest())
 
 
-def known_datasets(data_root: Path) -> list[str]:
-    """Names of the whole datasets in the data root."""
-    return sorted(path.parent.name for path in data_root.glob("*/SHA256SUMS"))
-
-
-def _find(name: str, data_root: str | Path | None) -> Path:
-    """The folder that the name stands for, where there is one."""
-    top = resolve_data_root(data_root)
-    root = Path(name) if "/" in name or name.startswith(".") else top / name
-    if root.is_dir():
-        return root
-    if root.exists():
-        raise DatasetError(f"{root}: a file, wanted a dataset's folder")
-    capture = top / "captures" / root.name
-    if (capture / "capture.json").exists():
-        label = ["python", "-m", "labeler.label", str(capture), *(["--data-root", str(top)] if data_root else [])]
-        raise DatasetError(f"dataset {name!r} is rendered but not labelled: {shlex.join(label)}")
-    known = ", ".join(known_datasets(top)) or "none"
-    raise DatasetError(f"no dataset {name!r}: expected at {root}; known in {top.absolute()}: {known}")
-
-
-def _read_manifest(path: Path) -> pa.Table:
-    """The manifest, checked, with dictionary-free columns in our order."""
+def _read_manifest(path: Path) -> Crops:
+    """The manifest's crops, checked, with dictionary-free columns in our order."""
     try:
         table = pq.read_table(path, partitioning=None)
         for name, value in ADDED.items():
@@ -185,16 +185,18 @@ def _read_manifest(path: Path) -> pa.Table:
         table = table.select(COLUMNS.names).cast(COLUMNS).combine_chunks()
     except (OSError, pa.ArrowException) as error:
         raise DatasetError(f"{path}: cannot be read as the manifest: {' '.join(str(error).split())[:200]}") from error
-    _check_rows(path, table)
-    return table
+    for name in table.column_names:
+        if table[name].null_count:
+            raise DatasetError(f"{path}: column {name} has empty values")
+    place = (table[name].to_numpy() for name in ("shard", "offset", "size"))
+    crops = Crops(table, InShards(path.parent, *place))
+    _check_rows(path, crops)
+    return crops
 
 
-def _check_rows(path: Path, table: pa.Table) -> None:
+def _check_rows(path: Path, crops: Crops) -> None:
     """Refuses rows that point nowhere or mean nothing, naming the first."""
-    if any(column.null_count for column in table.columns):
-        empty = next(name for name in table.column_names if table[name].null_count)
-        raise DatasetError(f"{path}: column {empty} has empty values")
-    crops = Crops(path.parent, table)
+    table = crops.table
     box = crops.column("box")
     checks = {
         "camid, shard and offset of at least 0": np.minimum.reduce(

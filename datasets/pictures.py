@@ -1,10 +1,12 @@
-"""Encoded pictures inside shards: random access by offset, and decoding to one defined RGB."""
+"""Encoded pictures, inside shards or as files, and decoding to one defined RGB."""
 
 import os
+from abc import ABC, abstractmethod
 from io import BytesIO, FileIO
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 from PIL import Image, ImageOps
 
 from opengspr.command import UserError
@@ -57,8 +59,33 @@ def encode(image: np.ndarray, quality: int = 95) -> bytes:
     return stream.getvalue()
 
 
-class Pictures:
-    """N pictures by where they lie: shard number, offset and size. Works across forks, in threads and in workers."""
+class Pictures(ABC):
+    """N encoded pictures by their numbers. Works across forks, in threads and in worker processes."""
+
+    root: Path
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
+    def read(self, i: int) -> bytes:
+        """The encoded bytes of picture i."""
+
+    @abstractmethod
+    def where(self, i: int) -> str:
+        """Where picture i lies, for messages."""
+
+    @abstractmethod
+    def take(self, indices: np.ndarray) -> "Pictures":
+        """These pictures, in this order."""
+
+    def image(self, i: int) -> np.ndarray:
+        """Picture i, (H, W, 3) uint8 RGB."""
+        return decode(self.read(i), self.where(i))
+
+
+class InShards(Pictures):
+    """Pictures inside of tar files, each by its shard's number, offset and size, (N,) int64."""
 
     def __init__(self, root: Path, shard: np.ndarray, offset: np.ndarray, size: np.ndarray) -> None:
         self.root = root
@@ -72,7 +99,6 @@ class Pictures:
         return {**self.__dict__, "_files": {}}  # open files do not travel to another process
 
     def read(self, i: int) -> bytes:
-        """The encoded bytes of picture i."""
         shard, offset, size = self._place[i].tolist()
         path = self.root / "shards" / f"{shard:05d}.tar"
         try:
@@ -84,7 +110,35 @@ class Pictures:
             raise DatasetError(f"{path}: cut off: {size} bytes wanted at byte {offset}, got {len(data)}")
         return data
 
-    def image(self, i: int) -> np.ndarray:
-        """Picture i, (H, W, 3) uint8 RGB."""
+    def where(self, i: int) -> str:
         shard, offset, _ = self._place[i].tolist()
-        return decode(self.read(i), f"{self.root / 'shards'}/{shard:05d}.tar at byte {offset}")
+        return f"{self.root / 'shards'}/{shard:05d}.tar at byte {offset}"
+
+    def take(self, indices: np.ndarray) -> "InShards":
+        return InShards(self.root, *self._place[indices].T)
+
+
+class InFiles(Pictures):
+    """Pictures that are files of their own, by their paths (N,) below a folder."""
+
+    def __init__(self, root: Path, names: pa.Array) -> None:
+        self.root, self._names = root, names
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def read(self, i: int) -> bytes:
+        path = self.root / self._names[i].as_py()
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            raise DatasetError(f"{path}: missing since the dataset was opened") from None
+        if len(data) > MOST_BYTES:
+            raise DatasetError(f"{path}: {len(data)} bytes, more than {MOST_BYTES} are refused")
+        return data
+
+    def where(self, i: int) -> str:
+        return str(self.root / self._names[i].as_py())
+
+    def take(self, indices: np.ndarray) -> "InFiles":
+        return InFiles(self.root, self._names.take(pa.array(indices, pa.int64())))

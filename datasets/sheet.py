@@ -9,7 +9,8 @@ from PIL import Image, ImageDraw, ImageFont
 from tyro.conf import Positional
 
 from datasets.choice import choose_crops, choose_ids
-from datasets.manifest import Crops, Dataset, open_dataset
+from datasets.manifest import Crops, Dataset
+from datasets.opening import open_dataset
 from opengspr.command import UserError, command
 from opengspr.files import output_folder, write_whole
 
@@ -78,12 +79,10 @@ def _describe(draw: ImageDraw.ImageDraw, crops: Crops, row: np.ndarray, top: int
     i = int(row[0])
     pid = int(crops.pid[i])
     mine = crops.pid == pid
-    lines = [
-        f"{crops.column('sex')[i]}, {crops.column('age_group')[i]}",
-        f"skin tone {crops.column('skin_tone')[i]} of 10",
-        f"{mine.sum()} crops",
-        f"{len(np.unique(crops.camid[mine]))} cameras",
-    ]
+    lines = [f"{mine.sum()} crops", f"{len(np.unique(crops.camid[mine]))} cameras"]
+    if crops.column("sex")[i]:
+        who = f"{crops.column('sex')[i]}, {crops.column('age_group')[i]}"
+        lines = [who, f"skin tone {crops.column('skin_tone')[i]} of 10", *lines]
     draw.text((GAP * 2, top + 6), f"id {pid}", INK, _font(22))
     for number, line in enumerate(lines):
         draw.text((GAP * 2, top + 42 + 20 * number), line, FAINT, _font(14))

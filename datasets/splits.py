@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+SPLITS = ("train", "query", "gallery")
 NOBODY = np.zeros(0, np.int64)
 
 
@@ -72,6 +73,12 @@ def assign(pid: np.ndarray, camid: np.ndarray, key: np.ndarray, dealt: Roles) ->
         else:
             cameras[person][camera] += 1
     return split
+
+
+def counts(pid: np.ndarray, camid: np.ndarray, split: np.ndarray) -> dict[str, int]:
+    """How many crops, identities and cameras there are, and crops by split."""
+    whole = {"crops": len(pid), "ids": len(np.unique(pid)), "cameras": len(np.unique(camid))}
+    return whole | {name: int((split == name).sum()) for name in SPLITS}
 
 
 def name_hash(*parts: object) -> bytes:

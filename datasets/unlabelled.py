@@ -11,10 +11,20 @@ from datasets.pictures import Pictures
 class Unlabelled(Pictures):
     """N pictures with `camid` and `frame`, (N,) int64 each. Holds no identity and no key."""
 
-    def __init__(self, crops: Crops, order: np.ndarray) -> None:
-        super().__init__(crops.root, *(crops.column(name)[order] for name in ("shard", "offset", "size")))
-        self.camid = crops.camid[order]
-        self.frame = crops.frame[order]
+    def __init__(self, pictures: Pictures, camid: np.ndarray, frame: np.ndarray) -> None:
+        self.root, self._pictures, self.camid, self.frame = pictures.root, pictures, camid, frame
+
+    def __len__(self) -> int:
+        return len(self._pictures)
+
+    def read(self, i: int) -> bytes:
+        return self._pictures.read(i)
+
+    def where(self, i: int) -> str:
+        return self._pictures.where(i)
+
+    def take(self, indices: np.ndarray) -> "Unlabelled":
+        return Unlabelled(self._pictures.take(indices), self.camid[indices], self.frame[indices])
 
 
 def image_order(crops: Crops) -> np.ndarray:
@@ -28,4 +38,5 @@ def image_order(crops: Crops) -> np.ndarray:
 
 def unlabelled(crops: Crops) -> Unlabelled:
     """The crops without their identities, in `image_order`."""
-    return Unlabelled(crops, image_order(crops))
+    order = image_order(crops)
+    return Unlabelled(crops.pictures.take(order), crops.camid[order], crops.frame[order])

@@ -15,9 +15,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from datasets.manifest import COLUMNS, SCHEMA, SPLITS
+from datasets.manifest import COLUMNS, SCHEMA
 from datasets.pictures import DatasetError
-from datasets.splits import Roles, assign
+from datasets.splits import Roles, assign, counts
 from opengspr import __version__
 from opengspr.files import output_folder, parse_object, sync_folder, whole_file, write_whole
 from opengspr.shards import body_bytes, join_shards, write_shard
@@ -183,12 +183,6 @@ class DatasetWriter:
                 join_shards(path, [part.with_suffix(".tar") for _, part in members])
             for offset, part in members:
                 yield number, offset, part
-
-
-def counts(pid: np.ndarray, camid: np.ndarray, split: np.ndarray) -> dict[str, int]:
-    """How many crops, identities and cameras there are, and crops by split."""
-    whole = {"crops": len(pid), "ids": len(np.unique(pid)), "cameras": len(np.unique(camid))}
-    return whole | {name: int((split == name).sum()) for name in SPLITS}
 
 
 def checksums(root: Path) -> str:

@@ -14,12 +14,12 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from tyro.conf import Positional, arg
 
+from datasets.manifest import UNKNOWN
 from datasets.splits import Roles, roles
 from datasets.writer import DatasetWriter
 from labeler import coco, pictures
 from labeler.backends import Choice, checked, record
 from labeler.crops import DAMAGED
-from labeler.pictures import UNKNOWN_PID
 from labeler.rules import Rules
 from labeler.work import Job, TooDamaged, refuse_damage, units_of
 from opengspr import work
@@ -138,7 +138,7 @@ def _label_pictures(settings: Settings) -> None:
 
     def finish(writer: DatasetWriter) -> str:
         _refuse(writer, settings.captures[0], sum(job.shots for job in jobs))
-        info = writer.finish(Roles(train=np.array([UNKNOWN_PID])), "LicenseRef-of-the-pictures")
+        info = writer.finish(Roles(train=np.array([UNKNOWN["pid"]])), "LicenseRef-of-the-pictures")
         return f"{info['counts']['crops']} crops, all train, pid -1 (unknown)" + _dropped(info["drops"])
 
     print(f"{out}: {_write(out, provenance, jobs, settings.sharing, finish)}")

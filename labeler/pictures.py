@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from datasets.manifest import UNKNOWN
 from datasets.pictures import DatasetError, decode, encode
 from datasets.writer import Crop
 from labeler.backends import Choice, load
@@ -24,14 +25,6 @@ AT_ONCE = 64  # pictures of a unit
 MOST_PIXELS = 12_000_000  # of the pictures that are looked at together, unless it is one
 FPS = 25  # of frame numbers in a dataset
 TWICE_A_SECOND = 0.5
-UNKNOWN_PID = -1
-UNKNOWN = {
-    "pid": UNKNOWN_PID,
-    **dict.fromkeys(("viewpoint", "tracklet", "skin_tone", "like"), -1),
-    **dict.fromkeys(("visible_share", "truncation", "azimuth_deg", "hour"), -1.0),
-    **dict.fromkeys(("weather", "action", "sex", "age_group", "world"), ""),
-    "variation": 0,
-}
 
 
 class Source(NamedTuple):

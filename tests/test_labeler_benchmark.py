@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.labeler import SHOWN, Benchmark, _wrong, main
-from datasets.manifest import open_dataset
+from datasets.opening import open_dataset
 from opengspr.command import UserError
 from synth.capture import Shot, open_capture, read_unit, write_unit
 from tests.drawn import draw_capture, label, png

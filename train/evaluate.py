@@ -13,7 +13,7 @@ from typing import Annotated
 
 import tyro
 
-from datasets.manifest import open_dataset
+from datasets.opening import open_dataset
 from opengspr import UserError, command
 from train.parts import backbones, run
 from train.parts.evaluation import Rows, Truth, score_rows, table

@@ -15,7 +15,8 @@ from PIL import Image
 
 from datasets import cut, export, sheet, verify
 from datasets.choice import choose_crops, choose_ids
-from datasets.manifest import COLUMNS, open_dataset
+from datasets.manifest import COLUMNS
+from datasets.opening import open_dataset
 from datasets.writer import checksums
 from opengspr.command import UserError, command
 from tests.drawn import colour, draw_capture, edit_json, label, tree

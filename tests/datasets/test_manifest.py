@@ -8,7 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from datasets.manifest import COLUMNS, DatasetError, open_dataset
+from datasets.manifest import COLUMNS, DatasetError
+from datasets.opening import open_dataset
 from datasets.pictures import decode
 from opengspr.shards import read_shard
 from tests.drawn import edit_json

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from datasets.manifest import open_dataset
+from datasets.opening import open_dataset
 from datasets.pictures import DatasetError, decode, encode
 
 RED = np.full((6, 4, 3), (200, 10, 10), np.uint8)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from datasets import verify
-from datasets.manifest import open_dataset
+from datasets.opening import open_dataset
 
 ROOT = Path(__file__).parent.parent.parent
 TINY_WORLD = ROOT / "tests" / "data" / "tiny_world"

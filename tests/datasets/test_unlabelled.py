@@ -5,13 +5,14 @@ from types import ModuleType
 import numpy as np
 import pyarrow as pa
 
-from datasets.manifest import Crops, open_dataset
+from datasets.manifest import Crops
+from datasets.opening import open_dataset
 from datasets.unlabelled import image_order, unlabelled
 
 
 def renamed(crops: Crops, pid: np.ndarray) -> Crops:
     at = crops.table.column_names.index("pid")
-    return Crops(crops.root, crops.table.set_column(at, "pid", pa.array(pid, pa.int64())))
+    return Crops(crops.table.set_column(at, "pid", pa.array(pid, pa.int64())), crops.pictures)
 
 
 def test_no_identity_is_reachable(shared_data: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 from pycocotools import mask as rle
 
 from datasets import writer
-from datasets.manifest import open_dataset
+from datasets.opening import open_dataset
 from datasets.verify import Settings as Verify
 from datasets.verify import main as verify
 from labeler import label as label_module

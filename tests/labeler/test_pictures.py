@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
-from datasets.manifest import open_dataset
+from datasets.opening import open_dataset
 from datasets.verify import Settings as Verify
 from datasets.verify import main as verify
 from labeler import label, pictures

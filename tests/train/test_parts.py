@@ -15,7 +15,8 @@ import pytest
 import torch
 from PIL import Image
 
-from datasets.manifest import Crops, open_dataset
+from datasets.manifest import Crops
+from datasets.opening import open_dataset
 from opengspr import UserError, checkpoint
 from opengspr.randomness import rng
 from tests.train.worlds import TINY_WORLD, draw_world

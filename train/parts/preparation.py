@@ -10,7 +10,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from datasets.manifest import Dataset, open_dataset
+from datasets.manifest import Dataset
+from datasets.opening import open_dataset
 from datasets.unlabelled import unlabelled
 from opengspr import UserError, command, loop
 from opengspr.files import output_folder
