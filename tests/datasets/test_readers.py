@@ -262,13 +262,16 @@ def test_list_says_what_is_here_and_what_was_withdrawn(
 ) -> None:
     command(listing.Settings, listing.main, ["--data-root", str(tmp_path)])
     nothing = capsys.readouterr().out
-    assert "  none\n" in nothing and all(name in nothing for name in KNOWN)
+    assert nothing.startswith(f"In {tmp_path}: none\n") and all(name in nothing for name in KNOWN)
     assert "withdrawn by Duke University" in nothing and "12,936 / 751" in nothing
     root = msmt(tmp_path / "MSMT17_V1")
     shutil.copytree(shared_data / "little", tmp_path / "little")
     command(listing.Settings, listing.main, ["--data-root", str(tmp_path)])
     here = capsys.readouterr().out.partition("Others'")[0]
-    assert re.search(rf"msmt17 +MSMT17, {root}, V1\n", here) and re.search(r"little +ours\n", here)
+    assert re.search(rf"msmt17 +4 +3 +4  no +{root}, V1\n", here) and re.search(r"little +36 +6 +3  yes +ours\n", here)
+    (root / "list_train.txt").write_text("?")
+    command(listing.Settings, listing.main, ["--data-root", str(tmp_path)])
+    assert "msmt17               cannot be read" in capsys.readouterr().out
 
 
 def test_a_sheet_of_theirs(tmp_path: Path) -> None:

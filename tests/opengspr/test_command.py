@@ -48,6 +48,21 @@ def test_our_own_bug_is_not_swallowed(bug: Exception) -> None:
         command(Settings, main, [])
 
 
+def test_output_that_nobody_reads_to_the_end_is_no_bug(tmp_path: Path) -> None:
+    code = f"""
+import sys
+sys.path[:0] = [{str(ROOT)!r}]
+from opengspr.command import command
+from tests.opengspr.test_command import Settings
+command(Settings, lambda settings: [print("much" * 1000) for _ in range(1000)], [])
+"""
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout and process.stderr
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b"" and process.wait() == 128 + signal.SIGPIPE
+
+
 def test_an_unknown_flag_is_refused() -> None:
     with pytest.raises(SystemExit) as stop:
         command(Settings, lambda settings: None, ["--nubmer", "7"])
