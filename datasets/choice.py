@@ -3,9 +3,25 @@
 from collections import Counter
 
 import numpy as np
+import pyarrow as pa
 
 from datasets.manifest import Crops
 from datasets.splits import name_hash
+
+
+def with_cameras(crops: Crops, by: str) -> Crops:
+    """The crops with other cameras: what evaluation excludes as seen by the query's own.
+
+    Args:
+        by: camid, as they are; place, all that was seen in one place; viewpoint, each viewpoint of each place.
+    """
+    if by == "camid":
+        return crops
+    names = [crops.column("place").astype(str)]
+    names += [crops.column("viewpoint").astype(str)] if by == "viewpoint" else []
+    camid = np.unique(np.stack(names, axis=1), axis=0, return_inverse=True)[1].reshape(-1)
+    at = crops.table.column_names.index("camid")
+    return Crops(crops.table.set_column(at, "camid", pa.array(camid, pa.int64())), crops.pictures)
 
 
 def choose_ids(crops: Crops, number: int, per_id: int) -> np.ndarray:

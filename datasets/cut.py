@@ -7,19 +7,22 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from PIL import Image
 from tyro.conf import Positional
 
-from datasets.choice import choose_crops, choose_ids
-from datasets.manifest import Crops, Dataset
+from datasets.choice import choose_crops, choose_ids, with_cameras
+from datasets.manifest import Crops
 from datasets.opening import open_own
 from datasets.pictures import encode
 from datasets.splits import roles_of
 from datasets.writer import LATE, Crop, DatasetWriter
 from opengspr.command import UserError, command
 from opengspr.files import one_writer, output_folder
+
+ASKED = ("ids", "per_id", "size", "quality", "camera")
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,8 @@ class Settings:
     """Height x width of the crops, pixels."""
     quality: int = 80
     """JPEG quality, 1 to 95."""
+    camera: Literal["camid", "place", "viewpoint"] = "camid"
+    """What a camera is: as the dataset has it, each place, or each viewpoint of each place."""
     data_root: Path | None = None
     """Where datasets lie; by default $OPENGSPR_DATA, else ./data."""
 
@@ -47,8 +52,8 @@ def main(settings: Settings) -> None:
     if not 1 <= settings.quality <= 95:
         raise UserError(f"--quality {settings.quality}: wanted 1 to 95")
     dataset = open_own(settings.name, settings.data_root)
-    chosen = _choose(dataset, settings.ids, settings.per_id)
-    asked = {name: value for name, value in asdict(settings).items() if name in ("ids", "per_id", "size", "quality")}
+    chosen = _choose(with_cameras(dataset.crops, settings.camera), settings.ids, settings.per_id, dataset.name)
+    asked = {name: value for name, value in asdict(settings).items() if name in ASKED}
     source = {"name": dataset.name, "fingerprint": dataset.fingerprint, **dataset.info["provenance"]}
     with one_writer(output_folder(settings.out)):
         writer = DatasetWriter(settings.out, {"cut": asked, "source": source})
@@ -73,13 +78,12 @@ def parse_size(text: str) -> tuple[int, int]:
     return int(parts[0]), int(parts[1])
 
 
-def _choose(dataset: Dataset, ids: int, per_id: int) -> Crops:
+def _choose(crops: Crops, ids: int, per_id: int, name: str) -> Crops:
     """The crops to keep."""
-    crops = dataset.crops
     training = crops.column("split") == "train"
     have = len(np.unique(crops.pid))
     if not 1 <= ids <= have:
-        raise UserError(f"--ids {ids}: {dataset.name} has {have} people")
+        raise UserError(f"--ids {ids}: {name} has {have} people")
     if per_id < 1:
         raise UserError(f"--per-id {per_id}: wanted at least 1")
     number = round(ids * len(np.unique(crops.pid[training])) / have)

@@ -2,19 +2,21 @@
 
 Market-1501's layout: bounding_box_train, query and bounding_box_test with names like 0001_c03s07_000123_00.jpg, where
 people, cameras and sequences count from 1. Common readers take one digit after `c` and ask for at most 6 cameras and
-1,501 people: `--market-safe` chooses and renumbers so, and writes c3s7. `names.csv` says which crop each file is.
+1,501 people: `--market-safe` chooses and renumbers so, and writes c3s7. `names.csv` says which crop each file is,
+`export.json` of which dataset and how.
 """
 
+import json
 import shutil
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from tyro.conf import Positional
 
-from datasets.choice import choose_ids
+from datasets.choice import choose_ids, with_cameras
 from datasets.manifest import Crops
 from datasets.opening import open_own
 from datasets.splits import assign, roles_of
@@ -38,20 +40,27 @@ class Settings:
     """market: the folders and file names of Market-1501."""
     market_safe: bool = False
     """At most 6 cameras and 1,501 people, one digit for the camera: what readers of Market-1501 insist on."""
+    camera: Literal["camid", "place", "viewpoint"] = "camid"
+    """What a camera is: as the dataset has it, each place, or each viewpoint of each place."""
     data_root: Path | None = None
     """Where datasets lie; by default $OPENGSPR_DATA, else ./data."""
 
 
 def main(settings: Settings) -> None:
     dataset = open_own(settings.name, settings.data_root)
-    crops, split = dataset.crops, dataset.crops.column("split").astype(str)
+    crops = with_cameras(dataset.crops, settings.camera)
+    split = crops.column("split").astype(str)
+    if settings.camera != "camid":
+        split = assign(crops.pid, crops.camid, crops.column("key"), roles_of(crops.pid, split))
     if settings.market_safe:
         crops, split = _market_safe(crops)
     names = market_names(crops, settings.market_safe)
     if any(settings.out.glob("*")):
         raise UserError(f"--out {settings.out}: holds files, wanted an empty folder")
+    asked = {"layout": settings.layout, "market_safe": settings.market_safe, "camera": settings.camera}
+    about = {"dataset": dataset.name, "fingerprint": dataset.fingerprint, "licence": dataset.info["licence"], **asked}
     with one_writer(output_folder(settings.out)):
-        _write(crops, split, names, settings.out)
+        _write(crops, split, names, settings.out, about)
     counts = ", ".join(f"{folder} {(split == name).sum()}" for name, folder in FOLDERS.items())
     print(f"{settings.out}: {counts}")
 
@@ -81,7 +90,7 @@ def _market_safe(crops: Crops) -> tuple[Crops, np.ndarray]:
     return crops, assign(crops.pid, crops.camid, crops.column("key"), roles)
 
 
-def _write(crops: Crops, split: np.ndarray, names: list[str], out: Path) -> None:
+def _write(crops: Crops, split: np.ndarray, names: list[str], out: Path, about: dict[str, Any]) -> None:
     """Writes everything, or leaves the folder as empty as it was; names.csv comes last and says that all is there."""
     try:
         for folder in FOLDERS.values():
@@ -91,11 +100,13 @@ def _write(crops: Crops, split: np.ndarray, names: list[str], out: Path) -> None
             name = f"{FOLDERS[split[i]]}/{names[i]}"
             (out / name).write_bytes(crops.read(i))
             lines.append(f"{name},{key}\n")
+        (out / "export.json").write_text(json.dumps(about, indent=1) + "\n")
         (out / "names.csv").write_text("".join(lines))
         sync_folder(out)
     except BaseException:
         for folder in FOLDERS.values():
             shutil.rmtree(out / folder, ignore_errors=True)
+        (out / "export.json").unlink(missing_ok=True)
         raise
 
 

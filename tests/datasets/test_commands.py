@@ -1,5 +1,6 @@
 """The commands that take a finished dataset: export, cut, sheet, verify."""
 
+import json
 import os
 import re
 import shutil
@@ -14,8 +15,8 @@ import pytest
 from PIL import Image
 
 from datasets import cut, export, sheet, verify
-from datasets.choice import choose_crops, choose_ids
-from datasets.manifest import COLUMNS
+from datasets.choice import choose_crops, choose_ids, with_cameras
+from datasets.manifest import COLUMNS, Crops
 from datasets.opening import open_dataset
 from datasets.writer import checksums
 from opengspr.command import UserError, command
@@ -32,7 +33,7 @@ def test_market_layout(shared_data: Path, tmp_path: Path) -> None:
     export.main(export.Settings("little", tmp_path / "m", data_root=shared_data))
     crops = open_dataset("little", shared_data).crops
     rows = dict(line.split(",") for line in (tmp_path / "m" / "names.csv").read_text().splitlines()[1:])
-    assert len(rows) == len(crops) and len(tree(tmp_path / "m")) == len(crops) + 1
+    assert len(rows) == len(crops) and len(tree(tmp_path / "m")) == len(crops) + 2
     where = {key: i for i, key in enumerate(crops.column("key"))}
     folders = {"bounding_box_train": "train", "query": "query", "bounding_box_test": "gallery"}
     for file, key in rows.items():
@@ -42,6 +43,41 @@ def test_market_layout(shared_data: Path, tmp_path: Path) -> None:
         assert (pid, camid, view, frame) == (crops.pid[i] + 1, crops.camid[i] + 1, 1, crops.frame[i])
         assert folders[folder] == crops.column("split")[i]
         assert (tmp_path / "m" / file).read_bytes() == crops.read(i)
+
+
+def placed(crops: Crops) -> Crops:
+    """The crops as if two places had seen them, by two viewpoints each, all of one camera."""
+    table = crops.table
+    for name, values in (
+        ("place", [f"p{pid % 2}" for pid in range(len(crops))]),
+        ("viewpoint", [pid // 2 % 2 for pid in range(len(crops))]),
+        ("camid", [0] * len(crops)),
+    ):
+        at = table.column_names.index(name)
+        table = table.set_column(at, name, pa.array(values))
+    return Crops(table, crops.pictures)
+
+
+def test_a_camera_may_be_a_place_or_a_viewpoint(
+    shared_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crops = placed(open_dataset("little", shared_data).crops)
+    places, viewpoints = with_cameras(crops, "place").camid, with_cameras(crops, "viewpoint").camid
+    assert places.tolist()[:4] == [0, 1, 0, 1] and viewpoints.tolist()[:4] == [0, 2, 1, 3]
+    assert with_cameras(crops, "camid") is crops
+    monkeypatch.setattr("datasets.manifest.Dataset.crops", crops)
+    for number, camera in ((2, "place"), (4, "viewpoint")):
+        export.main(export.Settings("little", tmp_path / camera, camera=camera, data_root=shared_data))
+        names = [path.name for path in (tmp_path / camera).rglob("*.jpg")]
+        assert {name[6:8] for name in names} == {f"{k + 1:02d}" for k in range(number)}
+        assert json.loads((tmp_path / camera / "export.json").read_text())["camera"] == camera
+        for query in (tmp_path / camera / "query").iterdir():
+            gallery = os.listdir(tmp_path / camera / "bounding_box_test")
+            assert any(name[:4] == query.name[:4] and name[6:8] != query.name[6:8] for name in gallery)
+    cut.main(cut.Settings("little", tmp_path / "cut", ids=4, per_id=5, camera="place", data_root=shared_data))
+    monkeypatch.undo()
+    small = open_dataset(tmp_path / "cut")
+    assert small.info["counts"]["cameras"] == 2 and small.info["provenance"]["cut"]["camera"] == "place"
 
 
 def test_market_safe_is_what_common_readers_take(tmp_path: Path, at_home: None) -> None:
