@@ -1,6 +1,8 @@
 """A dataset and its crops, and our own form of it on the disk (docs/formats.md). `opening` opens them by name."""
 
 import hashlib
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -8,13 +10,16 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from datasets.pictures import MOST_BYTES, DatasetError, InShards, Pictures
+from datasets.pictures import MOST_BYTES, DatasetError, InFiles, InShards, Pictures
 from datasets.splits import SPLITS
 from opengspr.files import parse_object
 
 SCHEMA = 1
+KEY = "^[A-Za-z0-9_-]{1,90}$"
+DATA_FILE = re.compile(r"data/[a-z0-9-]{1,60}\.(?:tar|parquet)")
 COLUMNS = pa.schema(
     [
         ("key", pa.string()),
@@ -134,7 +139,7 @@ class Dataset:
     @cached_property
     def crops(self) -> Crops:
         """All crops, in manifest order."""
-        return _read_manifest(self.root / "manifest.parquet") if self.given is None else self.given
+        return _read_manifest(self.root, self.info) if self.given is None else self.given
 
     @property
     def ours(self) -> bool:
@@ -166,14 +171,22 @@ def read_own(root: Path) -> Dataset:
     except FileNotFoundError as error:
         missing = Path(error.filename).name
         raise DatasetError(f"{root}: unfinished, {missing} is missing; run the command that makes it again") from None
-    schema = info.get("schema")
+    schema, files = info.get("schema"), info.get("files", [])
     if not isinstance(schema, int) or not 1 <= schema <= SCHEMA:
         raise DatasetError(f"{root / 'dataset.json'}: schema {schema!r}, this version reads 1 to {SCHEMA}")
+    if not isinstance(files, list) or not all(isinstance(one, str) and DATA_FILE.fullmatch(one) for one in files):
+        raise DatasetError(f"{root / 'dataset.json'}: files {files!r:.100}, wanted names below data/")
     return Dataset(root.resolve().name, root, info, hashlib.sha256(sums).hexdigest())
 
 
-def _read_manifest(path: Path) -> Crops:
+def picture_path(split: str, pid: int, key: str) -> str:
+    """Where a crop's file lies in a dataset that was published as a folder."""
+    return f"{split}/{pid:05d}/{key}.jpg"
+
+
+def _read_manifest(root: Path, info: Mapping[str, Any]) -> Crops:
     """The manifest's crops, checked, with dictionary-free columns in our order."""
+    path, files = root / "manifest.parquet", info.get("files")
     try:
         table = pq.read_table(path, partitioning=None)
         for name, value in ADDED.items():
@@ -188,8 +201,16 @@ def _read_manifest(path: Path) -> Crops:
     for name in table.column_names:
         if table[name].null_count:
             raise DatasetError(f"{path}: column {name} has empty values")
-    place = (table[name].to_numpy() for name in ("shard", "offset", "size"))
-    crops = Crops(table, InShards(path.parent, *place))
+    pictures: Pictures
+    if info.get("form") == "folder":
+        rows = zip(*(table[name].to_pylist() for name in ("split", "pid", "key")))
+        pictures = InFiles(root, pa.array([picture_path(*row) for row in rows], pa.string()))
+    else:
+        shard, offset, size = (table[name].to_numpy() for name in ("shard", "offset", "size"))
+        if files and shard.max(initial=0) >= len(files):
+            raise DatasetError(f"{path}: shard {shard.max()}, dataset.json names {len(files)} files")
+        pictures = InShards(root, shard, offset, size, files)
+    crops = Crops(table, pictures)
     _check_rows(path, crops)
     return crops
 
@@ -199,6 +220,7 @@ def _check_rows(path: Path, crops: Crops) -> None:
     table = crops.table
     box = crops.column("box")
     checks = {
+        "a key of letters, digits, - and _": pc.match_substring_regex(table["key"], KEY).to_numpy(zero_copy_only=False),
         "camid, shard and offset of at least 0": np.minimum.reduce(
             [crops.column(name) for name in ("camid", "shard", "offset")]
         )

@@ -2,6 +2,7 @@
 
 import os
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from io import BytesIO, FileIO
 from pathlib import Path
 
@@ -85,10 +86,13 @@ class Pictures(ABC):
 
 
 class InShards(Pictures):
-    """Pictures inside of tar files, each by its shard's number, offset and size, (N,) int64."""
+    """Pictures inside of larger files, such as tars: each by its file's number, offset and size, (N,) int64."""
 
-    def __init__(self, root: Path, shard: np.ndarray, offset: np.ndarray, size: np.ndarray) -> None:
-        self.root = root
+    def __init__(
+        self, root: Path, shard: np.ndarray, offset: np.ndarray, size: np.ndarray, files: Sequence[str] | None = None
+    ) -> None:
+        """Args: files: paths of the files below root; by default shards/00000.tar and so on."""
+        self.root, self._names = root, files
         self._place = np.stack([shard, offset, size], axis=1).astype(np.int64)  # (N, 3)
         self._files: dict[int, FileIO] = {}
 
@@ -98,24 +102,28 @@ class InShards(Pictures):
     def __getstate__(self) -> dict:
         return {**self.__dict__, "_files": {}}  # open files do not travel to another process
 
+    def path(self, shard: int) -> Path:
+        """Of the file of this number."""
+        return self.root / (self._names[shard] if self._names else f"shards/{shard:05d}.tar")
+
     def read(self, i: int) -> bytes:
         shard, offset, size = self._place[i].tolist()
-        path = self.root / "shards" / f"{shard:05d}.tar"
         try:
-            file = self._files.get(shard) or self._files.setdefault(shard, FileIO(path))
+            file = self._files.get(shard) or self._files.setdefault(shard, FileIO(self.path(shard)))
             data = os.pread(file.fileno(), size, offset)
         except FileNotFoundError:
-            raise DatasetError(f"{path}: missing; the manifest names it") from None
+            raise DatasetError(f"{self.path(shard)}: missing; the manifest names it") from None
         if len(data) != size:
-            raise DatasetError(f"{path}: cut off: {size} bytes wanted at byte {offset}, got {len(data)}")
+            raise DatasetError(f"{self.path(shard)}: cut off: {size} bytes wanted at byte {offset}, got {len(data)}")
         return data
 
     def where(self, i: int) -> str:
         shard, offset, _ = self._place[i].tolist()
-        return f"{self.root / 'shards'}/{shard:05d}.tar at byte {offset}"
+        return f"{self.path(shard)} at byte {offset}"
 
     def take(self, indices: np.ndarray) -> "InShards":
-        return InShards(self.root, *self._place[indices].T)
+        shard, offset, size = self._place[indices].T
+        return InShards(self.root, shard, offset, size, self._names)
 
 
 class InFiles(Pictures):
