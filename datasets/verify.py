@@ -17,7 +17,7 @@ from datasets.pictures import DatasetError
 from datasets.splits import SPLITS, counts
 from opengspr.command import command
 
-LINE = re.compile(r"([0-9a-f]{64})  ((?:shards/\d{5}\.tar)|manifest\.parquet|dataset\.json)")
+LINE = re.compile(r"([0-9a-f]{64})  ((?:[A-Za-z0-9_-][A-Za-z0-9_.-]*/){0,3}[A-Za-z0-9_-][A-Za-z0-9_.-]*)")
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,9 @@ def check_sums(root: Path) -> int:
             raise DatasetError(f"{root / name}: missing; SHA256SUMS lists it") from None
         if got != wanted:
             raise DatasetError(f"{root / name}: changed: sha256 {got}, SHA256SUMS says {wanted}")
-    there = {"dataset.json", "manifest.parquet", *(f"shards/{path.name}" for path in (root / "shards").iterdir())}
+    hidden = (".", "SHA256SUMS")
+    names = (path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
+    there = {"dataset.json", "manifest.parquet", *(name for name in names if not name.startswith(hidden))}
     if there - listed:
         raise DatasetError(f"{root}: not in SHA256SUMS: {', '.join(sorted(there - listed))}")
     return len(listed)
