@@ -47,8 +47,9 @@ class Stream(IterableDataset):
     def order(self) -> np.ndarray:
         """The crops of this rank in this epoch, (len(self),) int64."""
         random = np.random.default_rng((self.seed, self.epoch))
-        place = [self.crops.column(name) for name in ("offset", "shard")]
-        together = np.lexsort(place) if "shard" in self.crops.table.column_names else np.arange(len(self.crops))
+        together = np.arange(len(self.crops))
+        if "shard" in self.crops.table.column_names:
+            together = np.lexsort([self.crops.column(name) for name in ("offset", "shard")])
         pieces = [together[start : start + PIECE] for start in range(0, len(together), PIECE)]
         mixed = [random.permutation(pieces[k]) for k in random.permutation(len(pieces))]
         whole = np.concatenate([*mixed, np.zeros(0, np.int64)])
