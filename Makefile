@@ -1,4 +1,4 @@
-# make setup | demo | test | test-fast | slow | smplx | check | bench | tiny-world
+# make setup | demo | test | test-fast | slow | browser | smplx | check | bench | tiny-world
 # Only what is missing is done: .venv is filled again when pyproject.toml or constraints.txt change.
 
 PYTHON ?= python3.11
@@ -10,7 +10,7 @@ READY := $(VENV)/.ready
 LIBRARIES := libX11.so.6=libx11-6 libXrender.so.1=libxrender1 libXfixes.so.3=libxfixes3 libXi.so.6=libxi6 \
   libxkbcommon.so.0=libxkbcommon0 libSM.so.6=libsm6 libGL.so.1=libgl1
 
-.PHONY: setup demo test test-fast slow smplx check bench tiny-world libraries
+.PHONY: setup demo test test-fast slow browser smplx check bench tiny-world libraries
 
 setup: libraries $(READY)
 
@@ -46,13 +46,17 @@ demo: setup
 	$(RUN) -m train.smcr --syn demo-syn --src demo-src --tgt demo-tgt
 
 test: setup
-	$(RUN) -m pytest -q -m 'not slow and not gpu and not smplx'
+	$(RUN) -m pytest -q -m 'not slow and not gpu and not smplx and not browser'
 
 test-fast: setup
 	$(RUN) -m pytest -q
 
 slow: setup
-	$(RUN) -m pytest -q -m 'slow and not gpu and not smplx'
+	$(RUN) -m pytest -q -m 'slow and not gpu and not smplx and not browser'
+
+# Pages in a browser; needs Debian's chromium
+browser: setup
+	$(RUN) -m pytest -q -m browser
 
 # Installs the package smplx, whose licence is for non-commercial research; no model is needed
 smplx: setup

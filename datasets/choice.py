@@ -3,7 +3,6 @@
 from collections import Counter
 
 import numpy as np
-import pyarrow as pa
 
 from datasets.manifest import Crops
 from datasets.splits import name_hash
@@ -20,8 +19,7 @@ def with_cameras(crops: Crops, by: str) -> Crops:
     names = [crops.column("place").astype(str)]
     names += [crops.column("viewpoint").astype(str)] if by == "viewpoint" else []
     camid = np.unique(np.stack(names, axis=1), axis=0, return_inverse=True)[1].reshape(-1)
-    at = crops.table.column_names.index("camid")
-    return Crops(crops.table.set_column(at, "camid", pa.array(camid, pa.int64())), crops.pictures)
+    return crops.replaced("camid", camid)
 
 
 def choose_ids(crops: Crops, number: int, per_id: int) -> np.ndarray:

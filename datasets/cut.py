@@ -94,7 +94,7 @@ def _choose(crops: Crops, ids: int, per_id: int, name: str) -> Crops:
 
 
 def _crops(crops: Crops, height: int, width: int, quality: int) -> Iterator[Crop]:
-    for i, row in enumerate(crops.table.drop_columns(list(LATE)).to_pylist()):
+    for i, row in enumerate(crops.whole().drop_columns(list(LATE)).to_pylist()):
         picture = Image.fromarray(crops.image(i)).resize((width, height), Image.Resampling.BICUBIC)
         yield row | {"width": width, "height": height}, encode(np.asarray(picture), quality)
 

@@ -74,7 +74,7 @@ def write(crops: Crops, form: str, out: Path, done: Callable[[int], object]) -> 
             (_write_tar if form == "webdataset" else _write_parquet)(part, path)
         offsets = located(path, map(part.read, range(len(part))))
         place = {"shard": np.full(len(part), number), "offset": offsets}
-        table = part.table
+        table = part.whole()
         for name, values in place.items():
             table = table.set_column(COLUMNS.get_field_index(name), name, pa.array(values, pa.int64()))
         tables.append(table)
@@ -84,7 +84,7 @@ def write(crops: Crops, form: str, out: Path, done: Callable[[int], object]) -> 
 
 def rows(crops: Crops) -> Iterator[dict[str, Any]]:
     """What is said of each crop, without where it lies."""
-    for batch in crops.table.drop_columns([*OF_THE_FILES]).to_batches(1000):
+    for batch in crops.whole().drop_columns([*OF_THE_FILES]).to_batches(1000):
         yield from batch.to_pylist()
 
 
@@ -99,7 +99,7 @@ def _write_tar(crops: Crops, path: Path) -> None:
 
 def _write_parquet(crops: Crops, path: Path) -> None:
     """Pictures are not compressed, so that each lies in the file as it is and can be read by its offset."""
-    table = crops.table.drop_columns([*OF_THE_FILES])
+    table = crops.whole().drop_columns([*OF_THE_FILES])
     image = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
     features: dict[str, Any] = {"image": {"_type": "Image"}}
     for field in table.schema:
@@ -141,7 +141,7 @@ def located(path: Path, pictures: Iterator[bytes]) -> np.ndarray:
 
 def _write_files(crops: Crops, out: Path, done: Callable[[int], object]) -> pa.Table:
     """A file for each crop, and metadata.parquet in each split's folder, by which Hugging Face reads such."""
-    table = crops.table
+    table = crops.whole()
     for name in ("shard", "offset"):
         table = table.set_column(COLUMNS.get_field_index(name), name, pa.array(np.zeros(len(crops)), pa.int64()))
     for split in SPLITS:
@@ -156,7 +156,7 @@ def _write_files(crops: Crops, out: Path, done: Callable[[int], object]) -> pa.T
                 path.write_bytes(crops.read(i))  # checked against SHA256SUMS, in which it comes last
             done(1)
         if names:
-            about = crops.take(members).table.drop_columns([*LATE]).add_column(0, "file_name", pa.array(names))
+            about = crops.take(members).whole().drop_columns([*LATE]).add_column(0, "file_name", pa.array(names))
             stream = pa.BufferOutputStream()
             pq.write_table(about, stream, compression="zstd")
             write_whole(out / split / "metadata.parquet", stream.getvalue())

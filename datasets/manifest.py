@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -66,11 +66,19 @@ UNKNOWN: dict[str, Any] = {
 ADDED = {"variation": 0, "like": -1, "attributes": "{}", "mask": ""}
 
 
-class Crops(Pictures):
-    """The N crops of a split with their labels: the manifest's columns, and where the pictures lie."""
+CORE = ("key", "shard", "offset", "size", "split", "pid", "camid", "frame", "box")  # columns that are read at once
 
-    def __init__(self, table: pa.Table, pictures: Pictures) -> None:
-        self.root, self.table, self.pictures = pictures.root, table, pictures
+
+class Crops(Pictures):
+    """The N crops of a split with their labels: the manifest's columns, and where the pictures lie.
+
+    Attributes:
+        table: the columns that are in memory; others are read when they are asked for.
+        rows: of the crops in the manifest, (N,) int64; None where there is no manifest.
+    """
+
+    def __init__(self, table: pa.Table, pictures: Pictures, rows: np.ndarray | None = None) -> None:
+        self.root, self.table, self.pictures, self.rows = pictures.root, table, pictures, rows
         self._columns: dict[str, np.ndarray] = {}
 
     def __len__(self) -> int:
@@ -88,17 +96,35 @@ class Crops(Pictures):
         Raises:
             DatasetError: there is no such column.
         """
-        if name not in self.table.column_names:
-            if name in UNKNOWN:
-                return np.broadcast_to(np.array(UNKNOWN[name]), (len(self), *np.shape(UNKNOWN[name])))
-            raise DatasetError(f"no column {name!r} in {self.root}; it has {', '.join(self.table.column_names)}")
         if name not in self._columns:
-            values = self.table[name].combine_chunks()
+            if name not in self.table.column_names and (self.rows is None or name not in COLUMNS.names):
+                if name in UNKNOWN:
+                    return np.broadcast_to(np.array(UNKNOWN[name]), (len(self), *np.shape(UNKNOWN[name])))
+                raise DatasetError(f"no column {name!r} in {self.root}; it has {', '.join(self.table.column_names)}")
+            values = self._arrow(name).combine_chunks()
             if name == "box":
                 self._columns[name] = values.flatten().to_numpy().reshape(-1, 4)
             else:
                 self._columns[name] = values.to_numpy(zero_copy_only=False)
         return self._columns[name]
+
+    def _arrow(self, name: str) -> pa.ChunkedArray:
+        if name in self.table.column_names:
+            return self.table[name]
+        return _read_columns(self.root / "manifest.parquet", [name])[name].take(pa.array(self.rows))
+
+    def whole(self) -> pa.Table:
+        """All columns of one of ours, in the order of COLUMNS."""
+        return pa.table([self._arrow(name) for name in COLUMNS.names], schema=COLUMNS)
+
+    def replaced(self, name: str, values: np.ndarray) -> "Crops":
+        """The crops with other values in a column, (N,)."""
+        table, column = self.table, pa.array(values, COLUMNS.field(name).type)
+        if name in table.column_names:
+            table = table.set_column(table.column_names.index(name), name, column)
+        else:
+            table = table.append_column(name, column)
+        return Crops(table, self.pictures, self.rows)
 
     @property
     def pid(self) -> np.ndarray:
@@ -117,7 +143,8 @@ class Crops(Pictures):
 
     def take(self, indices: np.ndarray) -> "Crops":
         """These crops, in this order."""
-        return Crops(self.table.take(pa.array(indices, pa.int64())), self.pictures.take(indices))
+        rows = None if self.rows is None else self.rows[indices]
+        return Crops(self.table.take(pa.array(indices, pa.int64())), self.pictures.take(indices), rows)
 
 
 @dataclass(frozen=True)
@@ -152,7 +179,7 @@ class Dataset:
         Raises:
             DatasetError: no such split, or no crop in it.
         """
-        members = np.flatnonzero(self.crops.column("split") == name)
+        members = np.flatnonzero(pc.equal(self.crops.table["split"], name).to_numpy())
         if not len(members):
             have = {one: self.info.get("counts", {}).get(one, 0) for one in SPLITS}
             raise DatasetError(f"dataset {self.name!r} has no crops in split {name!r}; it has {have}")
@@ -185,34 +212,46 @@ def picture_path(split: str, pid: int, key: str) -> str:
 
 
 def _read_manifest(root: Path, info: Mapping[str, Any]) -> Crops:
-    """The manifest's crops, checked, with dictionary-free columns in our order."""
+    """The manifest's crops, checked; the columns that are not always needed stay on the disk."""
     path, files = root / "manifest.parquet", info.get("files")
-    try:
-        table = pq.read_table(path, partitioning=None)
-        for name, value in ADDED.items():
-            if name not in table.column_names:
-                table = table.append_column(name, pa.array(np.full(len(table), value)))
-        missing = set(COLUMNS.names) - set(table.column_names)
-        if missing:
-            raise DatasetError(f"{path}: columns missing: {', '.join(sorted(missing))}")
-        table = table.select(COLUMNS.names).cast(COLUMNS).combine_chunks()
-    except (OSError, pa.ArrowException) as error:
-        raise DatasetError(f"{path}: cannot be read as the manifest: {' '.join(str(error).split())[:200]}") from error
-    for name in table.column_names:
-        if table[name].null_count:
-            raise DatasetError(f"{path}: column {name} has empty values")
+    table = _read_columns(path, CORE)
     pictures: Pictures
     if info.get("form") == "folder":
-        rows = zip(*(table[name].to_pylist() for name in ("split", "pid", "key")))
-        pictures = InFiles(root, pa.array([picture_path(*row) for row in rows], pa.string()))
+        names = zip(*(table[name].to_pylist() for name in ("split", "pid", "key")))
+        pictures = InFiles(root, pa.array([picture_path(*one) for one in names], pa.string()))
     else:
         shard, offset, size = (table[name].to_numpy() for name in ("shard", "offset", "size"))
         if files and shard.max(initial=0) >= len(files):
             raise DatasetError(f"{path}: shard {shard.max()}, dataset.json names {len(files)} files")
         pictures = InShards(root, shard, offset, size, files)
-    crops = Crops(table, pictures)
+    crops = Crops(table, pictures, np.arange(len(table)))
     _check_rows(path, crops)
     return crops
+
+
+def _read_columns(path: Path, names: Sequence[str]) -> pa.Table:
+    """Some of a manifest's columns.
+
+    Raises:
+        DatasetError: not a manifest, a column is missing or has empty values.
+    """
+    try:
+        with pq.ParquetFile(path) as file:
+            there = file.schema_arrow.names
+            missing = {*COLUMNS.names} - {*there, *ADDED}
+            if missing:
+                raise DatasetError(f"{path}: columns missing: {', '.join(sorted(missing))}")
+            table = file.read([name for name in names if name in there])
+        for name in names:
+            if name not in there:
+                table = table.append_column(name, pa.array(np.full(len(table), ADDED[name])))
+        table = table.select(names).cast(pa.schema([COLUMNS.field(name) for name in names])).combine_chunks()
+    except (OSError, pa.ArrowException) as error:
+        raise DatasetError(f"{path}: cannot be read as the manifest: {' '.join(str(error).split())[:200]}") from error
+    for name in names:
+        if table[name].null_count:
+            raise DatasetError(f"{path}: column {name} has empty values")
+    return table
 
 
 def _check_rows(path: Path, crops: Crops) -> None:
@@ -220,7 +259,7 @@ def _check_rows(path: Path, crops: Crops) -> None:
     table = crops.table
     box = crops.column("box")
     checks = {
-        "a key of letters, digits, - and _": pc.match_substring_regex(table["key"], KEY).to_numpy(zero_copy_only=False),
+        "a key of letters, digits, - and _": pc.match_substring_regex(table["key"], KEY).to_numpy(),
         "camid, shard and offset of at least 0": np.minimum.reduce(
             [crops.column(name) for name in ("camid", "shard", "offset")]
         )
@@ -228,7 +267,7 @@ def _check_rows(path: Path, crops: Crops) -> None:
         "a pid of at least 0, or -1 where nobody knows": crops.column("pid") >= -1,
         f"a size of 1 to {MOST_BYTES} bytes": (crops.column("size") > 0) & (crops.column("size") <= MOST_BYTES),
         "a box of finite x0 < x1, y0 < y1": np.isfinite(box).all(axis=1) & (box[:, :2] < box[:, 2:]).all(axis=1),
-        f"a split of {', '.join(SPLITS)}": np.isin(crops.column("split").astype(str), SPLITS),
+        f"a split of {', '.join(SPLITS)}": pc.is_in(table["split"], pa.array(SPLITS)).to_numpy(),
     }
     for wanted, good in checks.items():
         if not good.all():

@@ -107,7 +107,7 @@ def _round_bins(values: np.ndarray) -> np.ndarray:
 
 def _sizes(crops: Crops) -> tuple[np.ndarray, np.ndarray]:
     """Heights and widths; of others' datasets those of some pictures, spread evenly."""
-    if "height" in crops.table.column_names:
+    if crops.rows is not None:
         return crops.column("height"), crops.column("width")
     sizes = []
     for i in tqdm(range(0, len(crops), -(-len(crops) // SIZED)), unit="picture", disable=None):

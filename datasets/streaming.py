@@ -48,7 +48,7 @@ class Stream(IterableDataset):
         """The crops of this rank in this epoch, (len(self),) int64."""
         random = np.random.default_rng((self.seed, self.epoch))
         together = np.arange(len(self.crops))
-        if "shard" in self.crops.table.column_names:
+        if self.crops.rows is not None:
             together = np.lexsort([self.crops.column(name) for name in ("offset", "shard")])
         pieces = [together[start : start + PIECE] for start in range(0, len(together), PIECE)]
         mixed = [random.permutation(pieces[k]) for k in random.permutation(len(pieces))]

@@ -156,7 +156,7 @@ def check_pictures(crops: Crops) -> None:
         DatasetError: names the first that cannot be read or has another size than the manifest says.
     """
     key, sizes = crops.column("key"), np.stack([crops.column("height"), crops.column("width")], axis=1)
-    known = "height" in crops.table.column_names
+    known = crops.rows is not None
     for i in tqdm(range(len(crops)), unit="crop", disable=None):
         got = crops.image(i).shape[:2]
         if known and got != tuple(sizes[i]):

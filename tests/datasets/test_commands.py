@@ -47,15 +47,9 @@ def test_market_layout(shared_data: Path, tmp_path: Path) -> None:
 
 def placed(crops: Crops) -> Crops:
     """The crops as if two places had seen them, by two viewpoints each, all of one camera."""
-    table = crops.table
-    for name, values in (
-        ("place", [f"p{pid % 2}" for pid in range(len(crops))]),
-        ("viewpoint", [pid // 2 % 2 for pid in range(len(crops))]),
-        ("camid", [0] * len(crops)),
-    ):
-        at = table.column_names.index(name)
-        table = table.set_column(at, name, pa.array(values))
-    return Crops(table, crops.pictures)
+    number = np.arange(len(crops))
+    crops = crops.replaced("place", np.array([f"p{n % 2}" for n in number]))
+    return crops.replaced("viewpoint", number // 2 % 2).replaced("camid", number * 0)
 
 
 def test_a_camera_may_be_a_place_or_a_viewpoint(

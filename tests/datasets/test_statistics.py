@@ -5,12 +5,10 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pytest
 from PIL import Image
 
 from datasets import statistics
-from datasets.manifest import Crops
 from datasets.opening import open_dataset
 from opengspr.command import UserError
 from tests.datasets.test_readers import MARKET, plant
@@ -39,8 +37,7 @@ def test_what_people_wear_is_counted(shared_data: Path) -> None:
     crops = open_dataset("little", shared_data).crops
     worn = [{"upper": "coat", "hat": "cap", "beard": "yes"}, {"upper": "hoodie"}] * (len(crops) // 2)
     texts = [json.dumps(one) for one in worn[1:]] + ["walk.mp4 at 0:03"]
-    at = crops.table.column_names.index("attributes")
-    dressed = Crops(crops.table.set_column(at, "attributes", pa.array(texts)), crops.pictures)
+    dressed = crops.replaced("attributes", np.array(texts))
     half = len(crops) // 2
     tables = statistics._attributes(dressed)
     assert tables["upper"] == {"hoodie": half, "coat": half - 1} and tables["hat"] == {"none": half, "cap": half - 1}

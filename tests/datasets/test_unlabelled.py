@@ -11,8 +11,7 @@ from datasets.unlabelled import image_order, unlabelled
 
 
 def renamed(crops: Crops, pid: np.ndarray) -> Crops:
-    at = crops.table.column_names.index("pid")
-    return Crops(crops.table.set_column(at, "pid", pa.array(pid, pa.int64())), crops.pictures)
+    return crops.replaced("pid", pid)
 
 
 def test_no_identity_is_reachable(shared_data: Path) -> None:

@@ -10,12 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pytest
 import torch
 from PIL import Image
 
-from datasets.manifest import Crops
 from datasets.opening import open_dataset
 from opengspr import UserError, checkpoint
 from opengspr.randomness import rng
@@ -381,6 +379,5 @@ def test_triplet_of_a_batch_without_negatives() -> None:
 
 def test_a_source_without_identities_is_refused() -> None:
     crops = open_dataset(str(TINY_WORLD / "src")).crops
-    table = crops.table.set_column(crops.table.column_names.index("pid"), "pid", pa.array(np.full(len(crops), -1)))
     with pytest.raises(UserError, match="crops without identities"):
-        data.labelled(Crops(crops.root, table), 128, 64)
+        data.labelled(crops.replaced("pid", np.full(len(crops), -1)), 128, 64)

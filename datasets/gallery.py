@@ -1,0 +1,148 @@
+"""Makes a page to look through a dataset's people: `python -m datasets.gallery demo-tgt --out gallery/`.
+
+index.html shows people page by page, chosen by anything that is known of their crops. Pictures of ours lie beside it,
+small, many in a file; those of others' datasets are not copied but linked to where they are.
+"""
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from html import escape
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+from tyro.conf import Positional
+
+from datasets.manifest import Crops, Dataset
+from datasets.opening import open_dataset
+from opengspr.command import UserError, command
+from opengspr.files import one_writer, output_folder, write_whole
+
+WIDTH, HEIGHT = 64, 128  # of a small picture, pixels
+COLUMNS, ROWS = 16, 8  # of small pictures in a file
+MOST = 60  # different values of what may be chosen by
+WORN = ("upper", "lower", "shoes", "hair", "hat", "bag")
+PAGE = Path(__file__).with_name("gallery.html")
+MARK = ".gallery"  # says that the folder is one of ours
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Makes a page to look through a dataset's people and to choose among them by all that is known."""
+
+    name: Positional[str]
+    """A dataset's name below the data root, or its path."""
+    out: Path
+    """Folder for index.html and its pictures."""
+    most: int = 100_000
+    """At most so many crops: of more, as many people as make these."""
+    data_root: Path | None = None
+    """Where datasets lie; by default $OPENGSPR_DATA, else ./data."""
+
+
+def main(settings: Settings) -> None:
+    if settings.most < 1:
+        raise UserError(f"--most {settings.most}: wanted at least 1")
+    dataset = open_dataset(settings.name, settings.data_root)
+    if any(path for path in settings.out.glob("*") if not (settings.out / MARK).exists()):
+        raise UserError(f"--out {settings.out}: holds other files, wanted an empty folder or a gallery's")
+    crops = shown(dataset.crops, settings.most)
+    with one_writer(output_folder(settings.out)) as out:
+        write_whole(out / MARK, dataset.fingerprint.encode())
+        pictures = _small(crops, out) if dataset.ours else _linked(crops, out)
+        write_whole(out / "index.html", page(dataset, crops, pictures).encode())
+    print(f"gallery of {len(crops)} crops: {out / 'index.html'}")
+
+
+def shown(crops: Crops, most: int) -> Crops:
+    """The crops in the order of people and cameras; of too many, those of the first people."""
+    order = np.lexsort([crops.frame, crops.camid, crops.pid])
+    if len(order) > most:
+        ends = np.flatnonzero(np.diff(crops.pid[order])) + 1  # where the next person begins
+        ends = ends[ends <= most]
+        order = order[: ends[-1] if len(ends) else most]
+    return crops.take(order)
+
+
+def _small(crops: Crops, out: Path) -> dict[str, Any]:
+    """Writes small pictures, many in a file."""
+    folder, at_once = output_folder(out / "pictures"), COLUMNS * ROWS
+    for number, start in enumerate(tqdm(range(0, len(crops), at_once), unit="file", disable=None)):
+        sheet = Image.new("RGB", (COLUMNS * WIDTH, ROWS * HEIGHT), "#eef0f3")
+        for place, i in enumerate(range(start, min(start + at_once, len(crops)))):
+            picture = Image.fromarray(crops.image(i))
+            scale = min(WIDTH / picture.width, HEIGHT / picture.height)
+            size = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
+            picture = picture.resize(size, Image.Resampling.LANCZOS)
+            left, top = place % COLUMNS * WIDTH, place // COLUMNS * HEIGHT
+            sheet.paste(picture, (left + (WIDTH - size[0]) // 2, top + (HEIGHT - size[1]) // 2))
+        stream = BytesIO()
+        sheet.save(stream, "JPEG", quality=82)
+        write_whole(folder / f"{number:05d}.jpg", stream.getvalue())
+    return {"columns": COLUMNS, "rows": ROWS}
+
+
+def _linked(crops: Crops, out: Path) -> dict[str, Any]:
+    """Where the pictures of somebody else's dataset are, seen from the page."""
+    top = os.path.relpath(crops.root, out)
+    return {"links": [quote(Path(top, key).as_posix()) for key in crops.column("key")]}
+
+
+def page(dataset: Dataset, crops: Crops, pictures: dict[str, Any]) -> str:
+    """index.html."""
+    people, of = np.unique(crops.pid, return_inverse=True)
+    data = {
+        "pictures": pictures,
+        "person": of.reshape(-1).tolist(),
+        "people": people.tolist(),
+        "keys": crops.column("key").tolist(),
+        "known": [dict(zip(("name", "values", "of"), one)) for one in _known(crops)],
+    }
+    text = json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")  # so that nothing in it ends the script
+    about = f"{len(crops):,} crops of {len(people):,} people"
+    filled = {"{{title}}": escape(dataset.name), "{{about}}": about, "{{data}}": text}
+    pieces = re.split(r"(\{\{\w+\}\})", PAGE.read_text())
+    return "".join(filled.get(piece, piece) for piece in pieces)
+
+
+def _known(crops: Crops) -> Iterator[tuple[str, list[str], list[int]]]:
+    """What may be chosen by: its name, its values, and each crop's number among them."""
+    columns: dict[str, np.ndarray] = {
+        "split": crops.column("split"),
+        "camera": crops.camid,
+        **{name: crops.column(name) for name in ("place", "weather", "action", "sex")},
+        "age group": crops.column("age_group"),
+        "skin tone": crops.column("skin_tone"),
+        "hour": np.floor(crops.column("hour")).astype(int),
+        "view": np.floor(crops.column("azimuth_deg") / 30).astype(int) * 30,
+        "visible": np.floor(crops.column("visible_share") * 10).astype(int) * 10,
+    }
+    worn = [_object(text) for text in crops.column("attributes")]
+    columns |= {name: np.array([str(one.get(name) or "") for one in worn], object) for name in WORN}
+    for name, column in columns.items():
+        values, of = np.unique(column.astype(str), return_inverse=True)
+        if column.dtype.kind in "iu":
+            ranked = np.argsort(values.astype(int), kind="stable")
+            values, of = values[ranked], np.argsort(ranked)[of]
+        unknown = all(value in ("", "-1", "-10", "-30") for value in values)
+        if 1 < len(values) <= MOST and not unknown:
+            yield name, [str(value) or "none" for value in values], of.reshape(-1).tolist()
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+if __name__ == "__main__":
+    command(Settings, main)
