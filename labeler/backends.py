@@ -16,7 +16,7 @@ DEVICES = ("auto", "cpu", "cuda")
 class Choice:
     """Which backend, with which weights, on which device. It can travel to another process."""
 
-    backend: str = "truth"
+    backend: str = "torchvision"
     """torchvision (Mask R-CNN), detectron2 (the same of that package, where it is installed) or truth (the renderer's
     own masks)."""
     weights: str = "default"

@@ -46,7 +46,7 @@ class Settings:
 
     captures: Positional[tuple[Path, ...]]
     """Folders that synth.render wrote; none that it learnt from."""
-    choice: Annotated[Choice, arg(name="")] = field(default_factory=lambda: Choice("torchvision"))
+    choice: Annotated[Choice, arg(name="")] = field(default_factory=Choice)
     out: Path = Path("runs/labeler-evaluation")
     """Folder for figures.json and report.html."""
     shots: int = 4000
@@ -98,7 +98,7 @@ def evaluate(
     median_crop_iou: of the boxes of those whom the truth would keep, 0 where they were not found.
     kept_share: regions that make a crop, of all; kept_of_truth: of those that make one by the renderer's own masks.
     another_shows_more: crops with more pixels of somebody else than of the person they are named after.
-    false_positives_per_empty_frame: detections with a score of 0.5 or more.
+    false_positives_per_empty_frame: detections that would make a crop of a picture without truth, by their score.
 
     Args:
         near, whole: it, as it looks at regions and at frames.
@@ -130,7 +130,8 @@ def evaluate(
         figures |= precision.figures("frame")
     empty = [frame for frame in frames if not frame.truth["people"]]
     if empty:
-        alarms = [len(Rules().sure(seen)[0]) for _, seen in _found(whole, empty, "empty frames")]
+        rules = Rules().settled(truth=False)
+        alarms = [len(rules.sure(seen)[0]) for _, seen in _found(whole, empty, "empty frames")]
         figures["false_positives_per_empty_frame"] = float(np.mean(alarms))
     return figures | {"regions": len(shots), "frames": len(full), "empty_frames": len(empty)}, cases
 
@@ -219,7 +220,7 @@ def _shot_case(shot: Shot, seen: list[Detection]) -> Case:
 
 
 def _frame_cases(frame: Frame, seen: list[Detection]) -> Iterator[Case]:
-    instances, rules = frame.mask(), Rules()
+    instances, rules = frame.mask(), Rules().settled(truth=False)
     sure = rules.sure(seen)[0]
     for person in frame.truth["people"]:
         box = box_of(instances == person["instance"])

@@ -88,14 +88,15 @@ def _label_captures(settings: Settings) -> None:
 
 def _label_capture(capture: Capture, out: Path, choice: Choice, settings: Settings) -> str:
     units, shots, skip = units_of(capture, settings.partial), capture.info["shots"], settings.on_bad == "skip"
-    labeler = {**record(choice), **asdict(settings.rules)}
+    rules = settings.rules.settled()
+    labeler = {**record(choice), **asdict(rules)}
     provenance = {"capture": capture.info, "units": len(units), "labeler": labeler}
     each = shots // max(1, capture.info["units"])
     jobs = [
         Job(
             out / "parts" / unit.name,
             choice,
-            settings.rules,
+            rules,
             skip,
             provenance,
             capture=capture.path,
@@ -133,8 +134,9 @@ def _label_pictures(settings: Settings) -> None:
     out = settings.out or data_root(settings.data_root) / f"{settings.captures[0].stem}-crops"
     output_folder(out, parents=not settings.out)
     told = [pictures.told(source, settings.every) for source in sources]
-    provenance = {"sources": told, "labeler": {**record(choice), **asdict(settings.rules)}}
-    jobs = [*pictures.jobs_of(sources, settings.every, out, choice, settings.rules, settings.on_bad, provenance)]
+    rules = settings.rules.settled(truth=False)
+    provenance = {"sources": told, "labeler": {**record(choice), **asdict(rules)}}
+    jobs = [*pictures.jobs_of(sources, settings.every, out, choice, rules, settings.on_bad, provenance)]
 
     def finish(writer: DatasetWriter) -> str:
         _refuse(writer, settings.captures[0], sum(job.shots for job in jobs))

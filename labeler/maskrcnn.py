@@ -99,8 +99,6 @@ def weights_file(weights: str) -> Path:
         UserError: there are none of that name, or they cannot be fetched.
     """
     if weights == "default":
-        if not DEFAULT.is_file():
-            raise UserError("--weights default: none are trained yet; labeler.train makes some, or take --weights coco")
         return DEFAULT
     if weights != "coco":
         if not Path(weights).is_file():

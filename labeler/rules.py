@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from labeler.detection import Box, Detection, box_iou
 from opengspr.command import UserError
 
+BESIDE_TRUTH, ALONE = 0.5, 0.9  # least scores: where the truth tells who is nobody, and where nothing does
 EDGE = 0.01  # of a box's width and height: so near to the edge, a box may be cut off there
 
 
@@ -17,8 +18,8 @@ EDGE = 0.01  # of a box's width and height: so near to the edge, a box may be cu
 class Rules:
     """Flags of the labeler; what each of them drops is counted."""
 
-    min_score: float = 0.5
-    """Drop what the detector is less sure of."""
+    min_score: float | None = None
+    """Drop what the detector is less sure of; by default 0.5, and 0.9 of pictures without truth."""
     min_iou: float = 0.5
     """A detection is the person when masks and boxes overlap at least so much."""
     min_visible_share: float = 0.4
@@ -44,6 +45,12 @@ class Rules:
     seed: int = 0
     """Seed of the padding."""
 
+    def settled(self, truth: bool = True) -> "Rules":
+        """The rules with a least score, for pictures with truth or without."""
+        if self.min_score is not None:
+            return self
+        return replace(self, min_score=BESIDE_TRUTH if truth else ALONE)
+
     def check(self) -> None:
         """Raises UserError where a rule means nothing."""
         for name in (
@@ -55,14 +62,15 @@ class Rules:
             "max_overlap",
             "padding",
         ):
-            if not 0 <= getattr(self, name) <= 1:
+            if getattr(self, name) is not None and not 0 <= getattr(self, name) <= 1:
                 raise UserError(f"--{name.replace('_', '-')} {getattr(self, name)}: wanted a share from 0 to 1")
 
     def sure(self, found: Sequence[Detection]) -> tuple[list[Detection], int, int]:
         """The detections that are sure enough and no duplicates, the best first; how many are neither, one or other."""
+        least = self.settled().min_score or 0
         kept: list[Detection] = []
         ranked = sorted(found, key=lambda one: -one.score)
-        sure = [one for one in ranked if one.score >= self.min_score]
+        sure = [one for one in ranked if one.score >= least]
         for one in sure:
             if all(box_iou(one.box, other.box) <= self.max_overlap for other in kept):
                 kept.append(one)

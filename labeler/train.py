@@ -57,7 +57,7 @@ class Settings:
     """light, for processors, or r50: Mask R-CNN with ResNet-50."""
     init: str | None = None
     """Begin with these weights instead of none: default, or a file of this command."""
-    epochs: int = 16
+    epochs: int = 20
     """Epochs; a checkpoint after each."""
     steps: int = 250
     """Steps of an epoch."""

@@ -10,6 +10,7 @@ from urllib.error import URLError
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from pycocotools.coco import COCO
 from torch import nn
 
@@ -17,6 +18,7 @@ from labeler import backends, coco, evaluate, maskrcnn, report, samples, train
 from labeler.detection import Detection, box_of, people, truth
 from labeler.label import Settings, main
 from labeler.maskrcnn import WHOLE, Detector, build, read_model
+from labeler.rules import Rules
 from labeler.samples import Samples
 from opengspr.checkpoint import read_weights, save_weights
 from opengspr.command import UserError, command
@@ -282,11 +284,13 @@ def test_half_found_and_false_alarms() -> None:
     frames = [draw_frame(k, {}) for k in range(4)]
 
     def half(pictures: Sequence[np.ndarray], truths: Sequence[np.ndarray]) -> list[list[Detection]]:
-        alarm = np.zeros((540, 960), bool)
-        alarm[5:100, 5:50] = True
+        alarm, doubt = np.zeros((2, 540, 960), bool)
+        alarm[5:100, 5:50] = doubt[5:100, 305:350] = True  # who is in doubt makes no crop where there is no truth
         found = truth(pictures, truths)
         return [
-            [Detection.of(alarm, 0.8)] * (k % 2) if mask.shape == alarm.shape else one * (k % 2)
+            [Detection.of(doubt, 0.8), *[Detection.of(alarm, 0.95)] * (k % 2)]
+            if mask.shape == alarm.shape
+            else one * (k % 2)
             for k, (mask, one) in enumerate(zip(truths, found))
         ]
 
@@ -461,9 +465,16 @@ def test_published_weights_without_a_network(
     assert "--weights no.safetensors: --backend truth has none" in fails(command, Settings, main, args)
 
 
-def test_default_weights_that_are_not_there(
-    capture: Capture, monkeypatch: pytest.MonkeyPatch, fails: Callable[..., str], tmp_path: Path
-) -> None:
-    monkeypatch.setattr(maskrcnn, "DEFAULT", tmp_path / "none")
-    args = [str(capture.path), "--backend", "torchvision", "--out", str(tmp_path / "o")]
-    assert "--weights default: none are trained yet" in fails(command, Settings, main, args)
+# What is shipped
+
+
+def test_the_shipped_detector_finds_people() -> None:
+    """On a picture of docs/: one person 26 times in 8 columns, sitting twice."""
+    with Image.open(Path(maskrcnn.__file__).parents[1] / "docs/pictures/person.jpg") as sheet:
+        picture = np.array(sheet.resize((sheet.width // 2, sheet.height // 2)))
+    (found,) = Detector.load("default", "cpu")([picture])
+    sure = Rules().sure(found)[0]
+    cells = {(one.box[0] * 8 // picture.shape[1], one.box[1] * 4 // picture.shape[0]) for one in sure}
+    assert len(cells) >= 24 and all(85 <= one.box[3] - one.box[1] <= 140 for one in sure)
+    size = maskrcnn.DEFAULT.stat().st_size
+    assert size <= 20e6 and maskrcnn.DEFAULT.with_suffix(".md").is_file()
