@@ -17,7 +17,7 @@ from scenes.places import Place, check_walkers, load_place, place_names
 from scenes.sky import WEATHERS
 
 FOLDER = Path(__file__).parent / "worlds"
-GROUPS = {"demo": ("demo-syn", "demo-src", "demo-tgt"), "labeler": ("labeler-train", "labeler-test")}
+GROUPS = {"demo": ("demo-syn", "demo-src", "demo-tgt"), "labeler": ("labeler-train", "labeler-frames", "labeler-test")}
 NEEDED = {"people": int, "wardrobe": str, "split": dict, "cameras": list, "lights": (list, dict)}
 OPTIONAL = {
     "about": str,
@@ -25,6 +25,7 @@ OPTIONAL = {
     "in_turn": bool,
     "cameras_at_once": int,
     "rounds": int,
+    "per_id": int,
     "unit_shots": int,
     "walkers": list,
     "odd_cameras": NUMBER,
@@ -170,7 +171,7 @@ def load_world(name: str) -> World:
     for key in ("collisions", "lookalikes", "full_frames", "empty_frames"):
         if not 0 <= raw.get(key, 0) <= 1:
             raise UserError(f"{path}: {key} is {raw[key]}, wanted a share from 0 to 1")
-    for key in ("people", "cameras_at_once", "rounds", "unit_shots"):
+    for key in ("people", "per_id", "cameras_at_once", "rounds", "unit_shots"):
         if raw.get(key, 1) < 1:
             raise UserError(f"{path}: {key} is {raw[key]}, wanted at least 1")
     for key in ("cameras", "lights"):
@@ -195,6 +196,7 @@ def load_world(name: str) -> World:
         collisions=float(raw.get("collisions", 0.0)),
         lookalikes=float(raw.get("lookalikes", 0.0)),
         whole=tuple(cameras),
+        per_id=int(raw.get("per_id", 0)),
         unit_shots=int(raw.get("unit_shots", 120)),
         walkers=tuple(walkers) if walkers else None,
         full_frames=float(raw.get("full_frames", World.full_frames)),

@@ -54,7 +54,7 @@ def chosen(world: World, choice: Choice) -> World:
         world,
         quality=quality,
         cameras=tuple(cameras),
-        per_id=choice.per_id or 0,
+        per_id=choice.per_id or world.per_id,
         tracklet=choice.tracklet,
         stride=choice.stride,
         lookalikes=lookalikes,
