@@ -22,6 +22,8 @@ CANVAS = 352  # height and width of a part of a frame
 FACTORS = 0.5, 1.3  # by which frames are scaled for that; the detector sees them as they were kept
 LEAST_HEIGHT, LEAST_PIXELS = 12, 60  # of a person who is to be found
 LEAST_REGION = 96  # pixels of a region's height; mostly they are as high as the detector sees them
+PEOPLE = 0.7  # share of people among what is pasted
+PROPORTIONS = 1.5, 5.0  # height over width of what else is
 WHOLE_SHARE = 0.7  # a person is pasted only when so much of them is visible
 
 
@@ -93,19 +95,16 @@ class Samples:
         return image, people(indices)
 
     def _pasted(self, picture: np.ndarray, masks: list[np.ndarray], random: np.random.Generator) -> Sample:
-        """The same with one to four people more, who hide what is behind them."""
+        """The same with one to five more, who hide what is behind them: people, and at times an upright piece of a
+        frame where nobody is, lest the edges of what is pasted stand for a person.
+        """
         height, width = picture.shape[:2]
-        for _ in range(random.integers(1, 5)):
-            shot = self.whole[random.integers(len(self.whole))]
-            wanted = np.exp(random.uniform(np.log(40), np.log(330)))
-            person, indices = _scaled(shot, float(min(wanted / _height(shot), 1.3)))
-            mask = indices == shot.truth["instance"]
+        for _ in range(random.integers(1, 6)):
+            wanted = float(np.exp(random.uniform(np.log(40), np.log(330))))
+            somebody = random.random() < PEOPLE
+            person, mask = self._person(wanted, random) if somebody else self._piece(wanted, random)
             if not mask.any():
                 continue
-            x0, y0, x1, y1 = box_of(mask)
-            person, mask = person[y0:y1, x0:x1], mask[y0:y1, x0:x1]
-            if random.random() < 0.5:  # without the rim, in which their own background is mixed
-                mask = binary_erosion(mask)
             top = int(random.uniform(-0.15 * len(mask), height - 0.6 * len(mask)))
             left = int(random.uniform(-0.3 * mask.shape[1], width - 0.7 * mask.shape[1]))
             onto = slice(max(top, 0), top + len(mask)), slice(max(left, 0), left + mask.shape[1])
@@ -121,10 +120,36 @@ class Samples:
             picture[onto] = (share * light + (1 - share) * picture[onto]).astype(np.uint8)
             for other in masks:
                 other[onto] &= ~cut
-            new = np.zeros((height, width), bool)
-            new[onto] = cut
-            masks.append(new)
+            if somebody:
+                new = np.zeros((height, width), bool)
+                new[onto] = cut
+                masks.append(new)
         return picture, masks
+
+    def _person(self, height: float, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Somebody cut out of a region that is made so high, or 1.3 times as high as it is: picture and mask."""
+        shot = self.whole[random.integers(len(self.whole))]
+        image, indices = _scaled(shot, min(height / _height(shot), 1.3))
+        mask = indices == shot.truth["instance"]
+        if not mask.any():
+            return image, mask
+        x0, y0, x1, y1 = box_of(mask)
+        image, mask = image[y0:y1, x0:x1], mask[y0:y1, x0:x1]
+        # often without the rim, in which their own background is mixed
+        return image, binary_erosion(mask) if random.random() < 0.5 else mask
+
+    def _piece(self, height: float, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """A box or an oval of a frame, of a person's proportions: picture and mask, which is empty where one is."""
+        frame = self.frames[random.integers(len(self.frames))]
+        image, indices = decode(frame.jpg, frame.key), frame.mask()
+        rows = int(min(height, len(image)))
+        across = max(6, round(rows / random.uniform(*PROPORTIONS)))
+        top, left = (random.integers(max(1, side - wanted)) for side, wanted in zip(indices.shape, (rows, across)))
+        image, indices = (one[top : top + rows, left : left + across] for one in (image, indices))
+        y, x = (np.linspace(-1, 1, side) for side in indices.shape)
+        oval = np.hypot(y[:, None], x) <= 1
+        mask = np.ones(indices.shape, bool) if random.random() < 0.5 else oval
+        return image, mask & (not indices.any())
 
 
 def _size(encoded: bytes, key: str) -> tuple[int, int]:

@@ -103,6 +103,18 @@ def test_who_is_pasted_is_seen_where_the_mask_says(capture: Capture) -> None:
     assert pasted > 10
 
 
+def test_pasted_pieces_show_nobody_and_hide_people(capture: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(samples, "PEOPLE", 0.0)
+    drawn, changed, hidden = Samples([capture]), 0, 0
+    for k in range(40):
+        before, masks = drawn._part(rng(k, "part"))
+        after, left = drawn._pasted(before.copy(), [mask.copy() for mask in masks], rng(k, "paste"))
+        assert len(left) == len(masks) and all((new <= old).all() for new, old in zip(left, masks))
+        changed += (before != after).any()
+        hidden += any((new < old).any() for new, old in zip(left, masks))
+    assert changed > 10 and hidden > 2
+
+
 # The model
 
 
