@@ -7,6 +7,7 @@ import fcntl
 import multiprocessing as mp
 import os
 import shutil
+import socket
 import sys
 import tempfile
 import time
@@ -196,9 +197,27 @@ def _listen(worker: Worker, progress: Progress) -> str | None:
     return text if kind == "failed" else None
 
 
+def pin(wanted: int) -> socket.socket:
+    """Keeps this process to the wanted core, or to another where a worker of any command on this machine has that one;
+    when all are taken, to the wanted one.
+
+    Returns:
+        what tells the others that the core is taken, until it is closed or the process ends.
+    """
+    mark = socket.socket(socket.AF_UNIX)
+    for core in sorted(os.sched_getaffinity(0), key=lambda core: core != wanted):
+        with suppress(OSError):  # the name is another's
+            mark.bind(f"\0opengspr-core-{core}")  # no file: the kernel forgets it with the process
+            break
+    else:
+        core = wanted
+    os.sched_setaffinity(0, {core})
+    return mark
+
+
 def _work(link: Connection, core: int, log: Path, scratch: Path) -> None:
     """A worker process: does jobs until the link closes. Errors go to the log; Blender's progress is dropped."""
-    os.sched_setaffinity(0, {core})
+    held = pin(core)
     scratch.mkdir(exist_ok=True)
     os.environ["TMPDIR"] = str(scratch)  # for Blender's own folder, which stays behind when a worker is killed
     parent = os.getppid()
@@ -215,6 +234,7 @@ def _work(link: Connection, core: int, log: Path, scratch: Path) -> None:
         try:
             job: Job = link.recv()
         except EOFError:
+            held.close()
             return
         try:
             do(job, scratch, shot_done)

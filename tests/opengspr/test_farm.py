@@ -68,6 +68,21 @@ def tries(path: Path) -> list[str]:
     return path.with_suffix(".tries").read_text().split()
 
 
+def test_workers_of_two_commands_take_different_cores() -> None:
+    code = "import os, sys; from opengspr.farm import pin; kept = pin({core}); print(*os.sched_getaffinity(0)); input()"
+    cores = sorted(os.sched_getaffinity(0))
+    workers = []
+    for _ in range(len(cores) + 1):
+        command = [sys.executable, "-c", code.format(core=cores[0])]
+        workers.append(subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
+        workers[-1].core = int(workers[-1].stdout.readline())
+    took = [worker.core for worker in workers]
+    for worker in workers:
+        worker.communicate("\n")
+    free = [core for core in took[:-1] if core != cores[0]]
+    assert len(set(free)) == len(free) and took[-1] == cores[0]
+
+
 def test_every_unit_once_whoever_takes_it(tmp_path: Path, quick: None) -> None:
     jobs = [job(tmp_path, f"u{k}") for k in range(5)]
     assert run(jobs, 2, 2, tmp_path / "logs", "t") == {}
