@@ -28,7 +28,9 @@ from train.smcr import SMALL, SMCR
 SMALL_SPEC = EncoderSpec("timm:test_resnet", 32, 16)
 
 
-@pytest.mark.parametrize("name", ["resnet18", "ibn_resnet18", "mobilenetv3_small_050", "timm:test_resnet"])
+@pytest.mark.parametrize(
+    "name", ["resnet18", "ibn_resnet18", "mobilenetv3_small_050", "timm:test_resnet", "timm:test_efficientnet"]
+)
 def test_encoders(name: str) -> None:
     encoder = backbones.build(EncoderSpec(name, 64, 32), "none", 0)
     pictures = torch.randn(3, 3, 64, 32)

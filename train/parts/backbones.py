@@ -231,14 +231,10 @@ class _Features(nn.Module):
     def __init__(self, model: Any) -> None:
         super().__init__()
         self.model = model
-        for head in (
-            "conv_head",
-            "norm_head",
-            "act2",
-            "head",
-            "classifier",
-            "fc",
-        ):  # parameters that never get a gradient
+        heads = ["head", "classifier", "fc"]  # parameters that never get a gradient
+        if not hasattr(model, "bn2"):  # EfficientNet's conv_head is before the pooling, MobileNetV3's after it
+            heads += ["conv_head", "norm_head", "act2"]
+        for head in heads:
             if hasattr(model, head):
                 setattr(model, head, nn.Identity())
 
