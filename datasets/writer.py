@@ -18,9 +18,9 @@ import pyarrow.parquet as pq
 from datasets.manifest import COLUMNS, SCHEMA
 from datasets.pictures import DatasetError
 from datasets.splits import Roles, assign, counts
-from opengspr import __version__
 from opengspr.files import output_folder, parse_object, sync_folder, whole_file, write_whole
 from opengspr.shards import body_bytes, join_shards, write_shard
+from opengspr.version import made_with
 
 LATE = ("split", "shard", "offset", "size")  # columns that a crop's KEY.json lacks: known only afterwards
 OWN = (".lock", "parts", "shards", "logs")  # begin the names of what may lie in an unfinished dataset
@@ -156,7 +156,7 @@ class DatasetWriter:
             "counts": counts(pid, camid, split),
             "drops": dict(sorted(drops.items())),
             "licence": licence,
-            "made_with": {"opengspr": __version__, "pillow": PIL.__version__, "python": platform.python_version()},
+            "made_with": {**made_with(), "pillow": PIL.__version__, "python": platform.python_version()},
             "provenance": self.provenance,
         }
         write_whole(self.root / "dataset.json", (json.dumps(info, indent=1) + "\n").encode())

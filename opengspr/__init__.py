@@ -4,6 +4,6 @@ It imports no room. Every room may import it.
 """
 
 from opengspr.command import UserError, command
+from opengspr.version import VERSION as __version__
 
-__all__ = ["UserError", "command"]
-__version__ = "0.0.1"
+__all__ = ["UserError", "__version__", "command"]

@@ -9,7 +9,8 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from opengspr import UserError, __version__
+from opengspr import UserError
+from opengspr.version import made_with
 
 BLENDER = "4.5"  # versions differ in their pictures, and in names
 DEVICES = ("auto", "cpu", "cuda", "optix")
@@ -76,8 +77,8 @@ def choose_device(wanted: str, available: list[str]) -> str:
 
 
 def versions() -> dict[str, str]:
-    """Of the packages that decide what pictures look like."""
-    return {"opengspr": __version__, **{name: _version(name) for name in ("bpy", "anny", "numpy")}}
+    """Of ours, and of the packages that decide what pictures look like."""
+    return {**made_with(), **{name: _version(name) for name in ("bpy", "anny", "numpy")}}
 
 
 def _version(name: str) -> str:

@@ -31,6 +31,8 @@ from synth.person.tiers import OURS, Tiers, chosen_tiers
 from synth.plan import QUALITIES, Unit, plan_hash, units
 from synth.work import Job
 
+SHAPING = {"ids", "seed", "assets", "body", *(one.name for one in fields(Choice))}  # flags that decide what is seen
+
 
 @dataclass(frozen=True)
 class Render:
@@ -87,6 +89,7 @@ class Task:
     out: Path
     device: str
     tiers: Tiers = OURS
+    command: str = ""
 
     def plan(self) -> Iterator[Unit]:
         return units(self.world, self.ids, self.seed)
@@ -131,7 +134,15 @@ def main(settings: Render) -> None:
             output_folder(out)
     device = _device(settings)
     tasks = [
-        Task(world, settings.ids or world.people, settings.seed, out, device or "cpu", tiers)
+        Task(
+            world,
+            settings.ids or world.people,
+            settings.seed,
+            out,
+            device or "cpu",
+            tiers,
+            spoken(settings, world.name),
+        )
         for world, out in zip(worlds, outs, strict=True)
     ]
     if settings.dry_run:
@@ -151,6 +162,17 @@ def main(settings: Render) -> None:
         )
     folders = " ".join(map(str, outs))
     print(f"captured: {folders}\nnext: python -m labeler.label {folders}")
+
+
+def spoken(settings: Render, world: str) -> str:
+    """The command that renders a world as these settings do, on whatever machine."""
+    words = [f"python -m synth.render --preset {world}"]
+    for one in fields(Render):
+        value = getattr(settings, one.name)
+        if one.name in SHAPING and value != one.default:
+            shown = " ".join(value) if isinstance(value, tuple) else value.name if isinstance(value, Path) else value
+            words.append(f"--{one.name.replace('_', '-')} {shown}")
+    return " ".join(words)
 
 
 def _device(settings: Render) -> str | None:
@@ -224,7 +246,14 @@ def _begin(task: Task) -> dict[int, dict]:
     if not (out / "capture.json").exists():
         looks = task.looks()
         write_people(out, [person_row(look) for look in looks.values()])
-        info = {**wanted, "units": count, "shots": shots, "versions": versions(), "cpu": instruction_set()}
+        info = {
+            **wanted,
+            "units": count,
+            "shots": shots,
+            "command": task.command,
+            "versions": versions(),
+            "cpu": instruction_set(),
+        }
         write_capture_info(out, {**info, "device": task.device})
         return looks
     capture = open_capture(out)

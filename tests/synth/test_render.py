@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import tyro
 
 from opengspr import UserError, command, farm
 from opengspr.files import one_writer
@@ -255,6 +256,15 @@ def test_a_dry_run_writes_nothing_and_says_how_much_there_is(tmp_path: Path, mon
         f"mini-gspr: 40 people, 20 pictures each, 52 viewpoints in 13 places: {40 * 20} shots"
         in capsys.readouterr().out
     )
+
+
+def test_a_capture_says_by_what_command_it_comes(tmp_path: Path) -> None:
+    words = ["--ids", "6", "--scenes", "plaza", "park", "--per-id", "2", "--quality", "draft", "--workers", "3"]
+    asked = tyro.cli(Render, args=["--preset", "gspr", *words, "--data-root", str(tmp_path)])
+    said = render.spoken(asked, "gspr")
+    assert said == "python -m synth.render --preset gspr --scenes plaza park --ids 6 --per-id 2 --quality draft"
+    again = tyro.cli(Render, args=said.split()[3:])
+    assert all(getattr(again, name) == getattr(asked, name) for name in render.SHAPING)
 
 
 def test_a_dry_run_measures(tmp_path: Path, rendered: list, monkeypatch, capsys) -> None:

@@ -15,8 +15,8 @@ import torch
 import yaml
 
 from opengspr import UserError
-from opengspr import __version__ as version
 from opengspr.files import one_writer, output_folder, write_whole
+from opengspr.version import made_with
 
 RESULT, CONFIG, ENVIRONMENT = "result.json", "config.yaml", "env.json"
 
@@ -91,7 +91,7 @@ def _difference(old: Mapping[str, Any], new: Mapping[str, Any], only_old: bool =
 def _environment(device: str) -> dict[str, Any]:
     """What the numbers were made with."""
     return {
-        "opengspr": version,
+        **made_with(),
         "python": platform.python_version(),
         "torch": torch.__version__,
         "numpy": np.__version__,
