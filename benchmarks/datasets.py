@@ -26,6 +26,7 @@ from datasets.writer import Crop, DatasetWriter
 from opengspr import command
 
 ROWS = 625_416
+BATCH = 64
 FORMS = {"files": "folder", "shards": "webdataset", "parquet": "parquet"}
 
 
@@ -112,9 +113,10 @@ def _read(root: Path, name: str, workers: Sequence[int]) -> dict[str, float]:
     """Images a second, decoded, by the number of loading processes; and the best of these."""
     crops, speeds = open_dataset(root).split("train"), {}
     for count in workers:
-        loader = DataLoader(Stream(crops), batch_size=None, num_workers=count)
+        loader = DataLoader(Stream(crops), BATCH, num_workers=count)
         start = time.perf_counter()
-        seen = sum(1 for _ in loader)
+        seen = sum(len(pids) for _, pids, _ in loader)
+        assert seen == len(crops)
         speeds[f"images_per_s_{name}_{count}_workers"] = seen / (time.perf_counter() - start)
     return {f"images_per_s_{name}": max(speeds.values()), **speeds}
 

@@ -1,6 +1,7 @@
 """Streams a dataset's crops to a training loop, dealt to ranks and workers: `Stream(crops, seed=0)`.
 
-    loader = torch.utils.data.DataLoader(Stream(open_dataset("dist/").split("train")), batch_size=None, num_workers=4)
+    stream = Stream(open_dataset("dist/").split("train"), to_tensor)
+    loader = torch.utils.data.DataLoader(stream, batch_size=64, num_workers=4)
 
 Crops are read in pieces that lie together in the files, so that a disk or a network drive is read in long strokes.
 """
