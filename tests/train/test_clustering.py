@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.cluster import DBSCAN
 
-from train.parts import clustering, pseudo_labels
+from train.parts import clustering, neighbourhoods, pseudo_labels
 
 
 def dense_jaccard(features: np.ndarray, k1: int, k2: int) -> np.ndarray:
@@ -76,23 +76,29 @@ def test_labels_equal_the_dense_ones(
 
 def test_ties_go_by_index_and_oneself_comes_first() -> None:
     features = np.eye(3)[[0, 1, 0, 1, 0, 2]]
-    lists = clustering.nearest(features, 4)
+    lists, cosines = clustering.nearest(features, 4)
+    assert cosines.tolist() == [[1, 1, 1, 0], [1, 1, 0, 0], [1, 1, 1, 0], [1, 1, 0, 0], [1, 1, 1, 0], [1, 0, 0, 0]]
     assert lists.tolist() == [[0, 2, 4, 1], [1, 3, 0, 2], [2, 0, 4, 1], [3, 1, 0, 2], [4, 0, 2, 1], [5, 0, 1, 2]]
 
 
 def test_more_doubles_than_neighbours() -> None:
     features = np.tile(np.eye(4)[:1], (40, 1))
-    lists = clustering.nearest(features, 5)
+    lists, _ = clustering.nearest(features, 5)
     assert (lists[:, 0] == np.arange(40)).all()
     assert lists[7].tolist() == [7, 0, 1, 2, 3]
 
 
 def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     features = people(6, 8, 0.5, 3)
-    whole = clustering.jaccard(clustering.encode(features), 0.6)
+    found = clustering.nearest(features, 30)
+    whole = clustering.jaccard(clustering.encode(features, neighbours=found), 0.6)
+    monkeypatch.setattr(neighbourhoods, "ROWS", 7)
+    parts = clustering.jaccard(clustering.encode(features, neighbours=found), 0.6)
+    assert (whole != parts).nnz == 0 and (whole != whole.T).nnz == 0
     monkeypatch.setattr(clustering, "BLOCK_BYTES", 1 << 10)
-    parts = clustering.jaccard(clustering.encode(features), 0.6)
-    assert (whole != parts).nnz == 0
+    again = clustering.nearest(features, 30)
+    assert (again[0] == found[0]).all()
+    np.testing.assert_allclose(again[1], found[1], rtol=1e-12)
 
 
 @settings(max_examples=50, deadline=None)

@@ -9,10 +9,12 @@ import torch
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
+from train.parts.neighbourhoods import averaged, in_blocks, mutual, near, weighted, widened
+
 BLOCK_BYTES = 64 << 20
 
 
-def nearest(features: np.ndarray, k: int) -> np.ndarray:
+def nearest(features: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     """The k nearest images of each image by cosine, itself first.
 
     Args:
@@ -20,16 +22,17 @@ def nearest(features: np.ndarray, k: int) -> np.ndarray:
         k: length of a list; at most N entries exist.
 
     Returns:
-        indices (N, min(k, N)) int64, nearest first, equal ones by index.
+        indices (N, min(k, N)) int32, nearest first, equal ones by index; their cosines, of the features' type.
     """
     count = len(features)
     k = min(k, count)
     data = torch.from_numpy(np.ascontiguousarray(features))
-    lists = np.empty((count, k), np.int64)
+    lists, cosines = np.empty((count, k), np.int32), np.empty((count, k), features.dtype)
     rows = max(1, BLOCK_BYTES // (count * data.element_size()))
     for start in range(0, count, rows):
         near = data[start : start + rows] @ data.T
         inside = torch.arange(len(near))
+        own = near[inside, inside + start].clone()
         near[inside, inside + start] = torch.inf
         value, index = near.topk(k, dim=1)
         tied = (near >= value[:, -1:]).sum(1) > k  # more than k qualify: topk chose among equals as it pleased
@@ -37,36 +40,16 @@ def nearest(features: np.ndarray, k: int) -> np.ndarray:
             value[tied], index[tied] = (part[:, :k] for part in near[tied].sort(dim=1, descending=True, stable=True))
         by_index = index.argsort(dim=1)  # then a stable sort by value leaves equals in the order of their index
         value, index = value.gather(1, by_index), index.gather(1, by_index)
-        by_value = value.argsort(dim=1, descending=True, stable=True)
+        value, by_value = value.sort(dim=1, descending=True, stable=True)
+        value[:, 0] = own
         lists[start : start + rows] = index.gather(1, by_value).numpy()
-    return lists
+        cosines[start : start + rows] = value.numpy()
+    return lists, cosines
 
 
-def _mutual(lists: np.ndarray) -> sparse.csr_matrix:
-    """(N, N) with 1 where i is in j's list and j in i's."""
-    count, k = lists.shape
-    listed = sparse.csr_matrix(
-        (np.ones(count * k, np.int32), lists.ravel(), np.arange(0, count * k + 1, k)), (count, count)
-    )
-    listed.sort_indices()
-    return listed.multiply(listed.T).tocsr()
-
-
-def _weights(features: np.ndarray, pattern: sparse.csr_matrix) -> sparse.csr_matrix:
-    """exp(-(2 - 2 cos)) at the pattern's entries, rows summing to 1."""
-    row = np.repeat(np.arange(pattern.shape[0]), np.diff(pattern.indptr))
-    column, value = pattern.indices, np.empty(pattern.nnz, np.float64)
-    data = torch.from_numpy(np.ascontiguousarray(features))
-    step = max(1, BLOCK_BYTES // (2 * features[:1].nbytes))
-    for start in range(0, pattern.nnz, step):
-        part = slice(start, start + step)
-        cosine = torch.linalg.vecdot(data[row[part]], data[column[part]])
-        value[part] = np.exp(2 * cosine.numpy().astype(np.float64) - 2)
-    total = np.bincount(row, value, minlength=pattern.shape[0])
-    return sparse.csr_matrix((value / total[row], column, pattern.indptr), pattern.shape)
-
-
-def encode(features: np.ndarray, k1: int = 30, k2: int = 6) -> sparse.csr_matrix:
+def encode(
+    features: np.ndarray, k1: int = 30, k2: int = 6, neighbours: tuple[np.ndarray, np.ndarray] | None = None
+) -> sparse.csr_matrix:
     """Each image as weights over its k-reciprocal neighbourhood.
 
     The neighbourhood is widened by a neighbour's own half-size neighbourhood where more than two thirds of that overlap
@@ -76,28 +59,19 @@ def encode(features: np.ndarray, k1: int = 30, k2: int = 6) -> sparse.csr_matrix
         features: (N, D) unit norm.
         k1: length of a list; the half list has round-half-even(k1 / 2) + 1 entries.
         k2: length of the averaged list; 1 leaves rows as they are.
+        neighbours: what `nearest` found with k = max(k1, k2), where it is known.
 
     Returns:
         (N, N) sparse float64, rows summing to 1.
     """
-    lists = nearest(features, max(k1, k2))
-    full, half = _mutual(lists[:, :k1]), _mutual(lists[:, : round(k1 / 2) + 1])
-    overlap = (full @ half).multiply(full).tocoo()  # at (i, j): how much of j's half neighbourhood is i's
-    size = np.asarray(half.sum(1)).ravel()
-    wide = 3 * overlap.data > 2 * size[overlap.col]
-    widened = sparse.csr_matrix((np.ones(wide.sum(), np.int32), (overlap.row[wide], overlap.col[wide])), full.shape)
-    pattern = (full + widened @ half).tocsr()
-    pattern.sort_indices()
-    rows = _weights(features, pattern)
+    lists, cosines = neighbours or nearest(features, max(k1, k2))
+    count, most = lists.shape
+    full, half = (in_blocks(mutual, count, lists, min(k, most)) for k in (k1, round(k1 / 2) + 1))
+    at, columns = in_blocks(widened, count, *full, *half)
+    _, values = in_blocks(weighted, count, features, lists, cosines, at, columns)
     if k2 > 1:
-        near = lists[:, :k2]
-        count, width = near.shape
-        mean = sparse.csr_matrix(
-            (np.full(count * width, 1 / width), near.ravel(), np.arange(0, count * width + 1, width))
-        )
-        rows = (mean @ rows).tocsr()
-    rows.sort_indices()
-    return rows
+        at, columns, values = in_blocks(averaged, count, lists[:, :k2], at, columns, values)
+    return sparse.csr_matrix((values, columns, at), (count, count))
 
 
 def jaccard(rows: sparse.csr_matrix, radius: float) -> sparse.csr_matrix:
@@ -111,34 +85,13 @@ def jaccard(rows: sparse.csr_matrix, radius: float) -> sparse.csr_matrix:
         (N, N) symmetric; stored zeros are distances, the diagonal is stored.
     """
     assert radius < 1, radius
-    count, columns = rows.shape[0], rows.tocsc()
-    width = np.diff(columns.indptr)
-    work = np.concatenate([[0], np.cumsum(np.add.reduceat(width[rows.indices], rows.indptr[:-1]))])
-    limit = BLOCK_BYTES // 16  # pairs expanded at a time
-    parts, start = [], 0
-    while start < count:
-        stop = max(start + 1, int(np.searchsorted(work, work[start] + limit, "right")) - 1)
-        parts.append(_minima(rows[start:stop], columns, width))
-        shared = parts[-1]
-        shared.data = np.maximum(1 - shared.data / (2 - shared.data), 0)
-        parts[-1] = _keep(shared, radius)
-        start = stop
-    return sparse.vstack(parts, "csr")
-
-
-def _minima(block: sparse.csr_matrix, columns: sparse.csc_matrix, width: np.ndarray) -> sparse.csr_matrix:
-    """(B, N) sums over k of min(block[i, k], rows[j, k])."""
-    lengths = width[block.indices]  # for each stored (i, k): how many rows have k
-    ends = np.cumsum(lengths)
-    where = np.arange(ends[-1]) + np.repeat(columns.indptr[block.indices] - ends + lengths, lengths)
-    smaller = np.minimum(np.repeat(block.data, lengths), columns.data[where])
-    pointer = np.concatenate([[0], ends])[block.indptr]
-    # A product with one-hot rows adds up each row's pairs in the order of k, without sorting them.
-    spread = sparse.csr_matrix((smaller, np.arange(len(smaller)), pointer), (block.shape[0], len(smaller)))
-    onehot = sparse.csr_matrix(
-        (np.ones(len(where)), columns.indices[where], np.arange(len(where) + 1)), (len(where), width.size)
-    )
-    return spread @ onehot
+    by_column, count = rows.tocsc(), rows.shape[0]
+    one, other = ((each.indptr, each.indices, each.data) for each in (rows, by_column))
+    at, columns, values = in_blocks(near, count, *one, *other, radius)
+    lower = np.repeat(np.arange(count, dtype=np.int32), np.diff(at))
+    twice = columns > lower  # the diagonal is there once
+    pairs = np.concatenate([lower, columns[twice]]), np.concatenate([columns, lower[twice]])
+    return sparse.csr_matrix((np.concatenate([values, values[twice]]), pairs), rows.shape)
 
 
 def _keep(graph: sparse.csr_matrix, radius: float) -> sparse.csr_matrix:
