@@ -5,7 +5,6 @@ middle of its training finds them (`adjusted_rand`). The dense computation besid
 from the equations; `--no-check` leaves it out.
 """
 
-import ctypes
 import json
 import os
 import subprocess
@@ -14,12 +13,12 @@ import tempfile
 import time
 from dataclasses import dataclass
 from multiprocessing import get_context
-from pathlib import Path
 
 import numpy as np
 from sklearn.cluster import DBSCAN
 from sklearn.metrics import adjusted_rand_score
 
+from benchmarks.memory import begin_peak, peak_mib
 from opengspr import UserError, command
 from train.parts import clustering, pseudo_labels
 
@@ -113,7 +112,7 @@ def measured(n: int, dim: int) -> dict[str, float]:
     end = time.process_time()
     return {
         "cpu_s": end - found,
-        "peak_mib_over_base": memory_mib("VmHWM") - base,
+        "peak_mib_over_base": peak_mib() - base,
         "neighbours_cpu_s": found - start if n <= MOST_EXACT else float("nan"),
         "adjusted_rand": float(adjusted_rand_score(pid, label)),
         "clusters": float(label.max() + 1),
@@ -129,17 +128,6 @@ def given(features: np.ndarray, pid: np.ndarray) -> tuple[np.ndarray, np.ndarray
     ]
     lists = np.concatenate([indices + np.int32(start) for start, (indices, _) in parts])
     return lists, np.concatenate([cosines for _, (_, cosines) in parts])
-
-
-def begin_peak() -> float:
-    """Forgets the most memory held so far; what is held now, MiB."""
-    ctypes.CDLL(None).malloc_trim(0)
-    Path("/proc/self/clear_refs").write_text("5")
-    return memory_mib("VmRSS")
-
-
-def memory_mib(name: str) -> float:
-    return float(Path("/proc/self/status").read_text().partition(f"{name}:")[2].split()[0]) / 1024
 
 
 # The dense computation

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from opengspr import UserError
-from train.parts.evaluation import Labels, evaluate, fuse, purity, ranking
+from train.parts.evaluation import fuse, purity
+from train.parts.retrieval import Labels, evaluate, ranking
 
 
 def plain(query: np.ndarray, gallery: np.ndarray, q: Labels, g: Labels) -> tuple[list[float], list[int]]:
@@ -47,7 +48,7 @@ def test_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     query, gallery = (torch.from_numpy(random.normal(size=(n, 4)).astype(np.float32)) for n in (9, 30))
     q, g = (Labels(random.integers(0, 3, n), random.integers(0, 3, n)) for n in (9, 30))
     whole = evaluate(query, gallery, q, g)
-    monkeypatch.setattr("train.parts.evaluation.BLOCK_BYTES", 240)
+    monkeypatch.setattr("train.parts.retrieval.BLOCK_BYTES", 240)
     np.testing.assert_array_equal(evaluate(query, gallery, q, g).rank, whole.rank)
 
 

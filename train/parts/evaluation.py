@@ -1,7 +1,6 @@
-"""Retrieval figures: CMC Rank-k and mAP. Nothing is ranked but the positives, and no Q x G matrix is held whole."""
+"""Trained encoders on a target: features, figures, and the doors through which its identities are seen."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -9,93 +8,12 @@ from torch import Tensor
 
 from datasets.manifest import Dataset
 from datasets.unlabelled import image_order
-from opengspr import UserError
 from train.parts.backbones import Encoder
 from train.parts.data import Images, to_tensor
+from train.parts.retrieval import RANKS, Labels, Retrieval, evaluate, ranking
 
-RANKS = (1, 5, 10)
-BLOCK_BYTES = 32 << 20
 Pair = tuple[Tensor, Tensor]  # features of query and gallery
 Rows = Mapping[str, Mapping[str, float]]  # row of a table -> encoder -> its share in the fused feature
-
-
-@dataclass(frozen=True)
-class Retrieval:
-    """How well queries find their matches.
-
-    Attributes:
-        precision: average precision of each query, (Q,); NaN for a query without a match.
-        rank: place of the first match among what counts, (Q,), from 1; 0 for a query without a match.
-    """
-
-    precision: np.ndarray
-    rank: np.ndarray
-    figures: Mapping[str, float] = field(init=False)
-
-    def __post_init__(self) -> None:
-        answered = self.rank > 0
-        figures = {"mAP": float(self.precision[answered].mean())}
-        figures |= {f"rank{k}": float((self.rank[answered] <= k).mean()) for k in RANKS}
-        object.__setattr__(self, "figures", {name: 100 * value for name, value in figures.items()})
-
-
-@dataclass(frozen=True)
-class Labels:
-    """Identities and cameras of N crops, (N,) int64 each; identity -1 marks crops that count neither way."""
-
-    pid: np.ndarray
-    camid: np.ndarray
-
-
-def evaluate(query: Tensor, gallery: Tensor, of_query: Labels, of_gallery: Labels) -> Retrieval:
-    """Ranks the gallery for each query.
-
-    For a query, gallery crops of its identity and its camera are left out, and so are crops of identity -1. Average
-    precision is the mean, over matches, of matches so far / place; equal similarities rank by gallery index.
-
-    Args:
-        query, gallery: features (Q, D) and (G, D), unit norm.
-        of_query, of_gallery: who and where.
-
-    Raises:
-        UserError: no query has a match from another camera.
-    """
-    precision, rank = np.full(len(query), np.nan), np.zeros(len(query), np.int64)
-    step = max(1, BLOCK_BYTES // (4 * len(gallery)))
-    for start in range(0, len(query), step):
-        part = slice(start, start + step)
-        similarity = (query[part] @ gallery.T).cpu().numpy()
-        same = of_query.pid[part, None] == of_gallery.pid
-        skipped = (same & (of_query.camid[part, None] == of_gallery.camid)) | (of_gallery.pid == -1)
-        similarity[skipped] = -np.inf
-        for i, matches in enumerate(same & ~skipped):
-            if matches.any():
-                places = _places(similarity[i], np.flatnonzero(matches))
-                precision[start + i] = np.mean(np.arange(1, len(places) + 1) / places)
-                rank[start + i] = places[0]
-    if not rank.any():
-        raise UserError("no query has a match from another camera in the gallery; wanted at least one")
-    return Retrieval(precision, rank)
-
-
-def _places(similarity: np.ndarray, matches: np.ndarray) -> np.ndarray:
-    """Places, from 1, of these gallery indices by falling similarity, equal ones by index; sorted."""
-    own = similarity[matches, None]
-    place = 1 + (similarity > own).sum(1)
-    shared = (similarity == own).sum(1) > 1
-    if shared.any():  # of equals, those of lower index come before
-        earlier = np.arange(len(similarity)) < matches[shared, None]
-        place[shared] += ((similarity == own[shared]) & earlier).sum(1)
-    return np.sort(place)
-
-
-def ranking(query: Tensor, gallery: Tensor, of_query: Labels, of_gallery: Labels, top: int = 10) -> np.ndarray:
-    """The `top` best gallery indices of each query by the same rules, (Q, top) int64; -1 where fewer are left."""
-    similarity = (query @ gallery.T).cpu().numpy()
-    same = (of_query.pid[:, None] == of_gallery.pid) & (of_query.camid[:, None] == of_gallery.camid)
-    similarity[same | (of_gallery.pid == -1)] = -np.inf
-    order = np.argsort(-similarity, axis=1, kind="stable")[:, :top]
-    return np.where(np.isinf(np.take_along_axis(similarity, order, 1)), -1, order)
 
 
 @torch.no_grad()

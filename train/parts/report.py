@@ -15,7 +15,8 @@ from PIL import Image, ImageOps
 from opengspr.files import write_whole
 from train.parts.charts import line_chart
 from train.parts.data import Images
-from train.parts.evaluation import RANKS, Pair, Retrieval, Truth
+from train.parts.evaluation import Pair, Truth
+from train.parts.retrieval import RANKS, Retrieval
 
 HEIGHT, WIDEST = 96, 72  # of a picture, in pixels of the page; the file holds twice as many
 SHOWN_QUERIES = 5  # easy ones, and as many hard ones
