@@ -19,7 +19,6 @@ OpenUnReID); the memory is the instance memory with cluster logits; clustering u
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -29,25 +28,18 @@ from tqdm import tqdm
 
 from opengspr import loop
 from opengspr.randomness import rng
-from train.parts import backbones, losses, preparation, report, run, sampling
+from train.parts import adaptation, backbones, losses, preparation, sampling
 from train.parts.backbones import Encoder
 from train.parts.branch import Branch, BranchSpec
 from train.parts.data import Labelled, Unlabelled, augment, to_tensor
-from train.parts.evaluation import Truth, score_rows, table
-from train.parts.preparation import Job, pretrain, translate
+from train.parts.evaluation import Truth
+from train.parts.preparation import Job, translate
 
 
 @dataclass(frozen=True, kw_only=True)
-class SMCR(preparation.Adaptation):
+class SMCR(adaptation.Clustering):
     """Adapts a person re-ID model to unlabelled cameras in three stages: pretraining, translation, refinement."""
 
-    epochs: int = 50
-    steps: int = 400
-    batch: int = 64
-    """Images of a domain that a branch sees in a step."""
-    lr: float = 3.5e-4
-    lr_drop_every: int = 20
-    """Epochs of refinement between tenfold drops of the rate."""
     temperature: float = 0.05
     memory_momentum: float = 0.2
     alpha: float = 0.5
@@ -58,22 +50,12 @@ class SMCR(preparation.Adaptation):
     """lambda of eq. 11; in the small budget 1 - 20 / iterations."""
     criterion: Literal["smcr", "spcl", "none"] = "smcr"
     cluster_by: Literal["online", "ema"] = "online"
-    eps: float = 0.6
-    """Radius of DBSCAN; 0 = set once, at the first clustering, by a rule without labels."""
-    k1: int = 30
-    k2: int = 6
-    min_samples: int = 4
-    evaluate_every: int = 0
-    """Epochs between looks at the target's test figures, for curves; 0 = at the end only. Nothing is chosen by them."""
 
 
-SMALL = preparation.SMALL | {
-    # A few hundred images: neighbour lists about as long as an identity has images, and softer contrasts, since there
-    # are a hundred classes where the paper has thousands. Chosen by trials on drawn figures and on the demo's worlds of
-    # seeds 0 and 1; others are the test.
-    "epochs": 12, "steps": 30, "batch": 32, "lr": 1e-3, "lr_drop_every": 8, "ema": 1 - 20 / 180, "temperature": 0.1,
-    "eps": 0.0, "k1": 10, "k2": 3, "evaluate_every": 2,
-}  # fmt: skip
+SMALL = adaptation.SMALL | {
+    "ema": 1 - 20 / 180,
+    "temperature": 0.1,  # there are a hundred classes where the paper has thousands
+}
 
 ABLATIONS: dict[str, dict[str, Any]] = {  # Table IV; DTHR and RIHR (col) are rows of every report
     "Baseline": {"syn": None, "epochs": 0},
@@ -130,16 +112,13 @@ class Refinement(loop.Stage):
 
     def begin_epoch(self, epoch: int) -> Mapping[str, float]:
         """Clusters the target, once in each branch."""
-        self.optimizer.param_groups[0]["lr"] = self.chosen.lr * 0.1 ** (epoch // self.chosen.lr_drop_every)
+        self.optimizer.param_groups[0]["lr"] = self.chosen.rate(epoch)
         told: dict[str, float] = {}
         for name, branch in self.branches.items():
             found = branch.cluster(self.target, first=epoch == 0)
             for warning in found.warnings:
                 tqdm.write(f"warning: {name}, epoch {epoch + 1}: {warning}")
-            told |= {f"{name}_clusters": found.found, f"{name}_dropped": found.dropped, f"{name}_eps": found.eps}
-            told[f"{name}_alone"] = int((found.label < 0).sum())
-            if self.truth:
-                told[f"{name}_purity"] = self.truth.diagnose(found.label)
+            told |= adaptation.told(found, self.truth, name)
         return told
 
     def feed(self, epoch: int, step: int) -> None:
@@ -186,12 +165,7 @@ class Refinement(loop.Stage):
 
     def end_epoch(self, epoch: int) -> Mapping[str, float]:
         """Figures for the curves, if asked for."""
-        every = self.chosen.evaluate_every
-        if not self.truth or not every or (epoch + 1) % every:
-            return {}
-        wanted = {row: shares for row, shares in rows(self.chosen).items() if "direct" not in shares}
-        scored = score_rows(wanted, self.encoders(), self.truth)
-        return {f"{row} mAP": one.figures["mAP"] for row, (one, _) in scored.items()}
+        return adaptation.looked_at(self.truth, self.chosen.evaluate_every, epoch, rows(self.chosen), self)
 
     def encoders(self) -> dict[str, Encoder]:
         """The four encoders by the name of their weights file."""
@@ -213,53 +187,26 @@ class Refinement(loop.Stage):
 def rows(chosen: SMCR) -> dict[str, dict[str, float]]:
     """Rows of the result table: which encoders each fuses, by which share; eq. 16 for the fused ones."""
     if not chosen.epochs:
-        return {"direct transfer": {"direct": 1.0}}
+        return {}
     names = {
         "DTHR": {"dthr": 1.0},
         "RIHR": {"rihr": 1.0},
         "SMCR (fused)": {"dthr": chosen.alpha, "rihr": 1 - chosen.alpha},
     }
-    means = {f"{row}, EMA": {f"{name}_ema": share for name, share in of.items()} for row, of in names.items()}
-    return {"direct transfer": {"direct": 1.0}} | names | means
-
-
-def refine(job: Job, chosen: SMCR, encoder: Encoder, truth: Truth, folder: Path) -> None:
-    """Stage 3, after stage 2; writes the four encoders."""
-    sources = translate(job, "src", "tgt"), job.source("src")
-    stage = Refinement(chosen, encoder, sources, job.target("tgt"), truth, job.device)
-    loop.run(stage, folder)
-    job.stages.append(folder)
-    for name, one in stage.encoders().items():
-        one.save(folder / f"{name}.safetensors")
-
-
-def finish(job: Job, chosen: SMCR, truth: Truth, folder: Path) -> None:
-    """Scores every row on the target, writes the report and, last, the result."""
-    table_rows = rows(chosen)
-    files = {name for shares in table_rows.values() for name in shares}
-    encoders = {name: backbones.load(folder / f"{name}.safetensors").to(job.device) for name in files}
-    scored = score_rows(table_rows, encoders, truth)
-    figures = {row: dict(one.figures) for row, (one, _) in scored.items()}
-    title = f"SMCR, {job.data['src'].name} to {job.data['tgt'].name}"
-    main_row = "SMCR (fused)" if chosen.epochs else "direct transfer"
-    notes = [f"Seed {chosen.seed}. Last epoch, no re-ranking. DTHR, RIHR: the two branches; EMA: their slow means."]
-    histories = [stage / "metrics.jsonl" for stage in job.stages]
-    page = report.write(folder, title, scored, main_row, truth, job.sheets, histories, notes)
-    run.finish(folder, {"rows": table_rows, "figures": figures, "main": main_row})
-    print(f"{table(figures)}\n\nreport: {page}")
+    return names | {f"{row}, EMA": {f"{name}_ema": share for name, share in of.items()} for row, of in names.items()}
 
 
 def work(chosen: SMCR) -> None:
-    """A whole run; the last line printed says where its report is."""
+    """A whole run."""
     job = Job.of(chosen)
-    with job.folder("smcr") as folder:
-        if folder:
-            truth = Truth(job.data["tgt"], chosen.height, chosen.width)
-            encoder = pretrain(job)  # stage 1
-            encoder.save(folder / "direct.safetensors")
-            if chosen.epochs:
-                refine(job, chosen, encoder, truth, folder)  # stages 2 and 3
-            finish(job, chosen, truth, folder)
+
+    def refinement(encoder: Encoder, truth: Truth) -> Refinement:  # stages 2 and 3
+        sources = translate(job, "src", "tgt"), job.source("src")
+        return Refinement(chosen, encoder, sources, job.target("tgt"), truth, job.device)
+
+    main_row, build = ("SMCR (fused)", refinement) if chosen.epochs else ("direct transfer", None)
+    note = "DTHR, RIHR: the two branches; EMA: their slow means."
+    adaptation.adapt(job, adaptation.Recipe("smcr", "SMCR", rows(chosen), main_row, note, build))
 
 
 def main(args: Sequence[str] | None = None) -> None:

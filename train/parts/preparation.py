@@ -117,18 +117,26 @@ class Job:
     stages: list[Path] = field(default_factory=list)
 
     @classmethod
-    def of(cls, chosen: Adaptation) -> "Job":
+    def of(cls, chosen: Adaptation, needs_source: bool = True) -> "Job":
         """Opens the data.
+
+        Args:
+            needs_source: whether the recipe can't do without `--src`.
 
         Raises:
             UserError: a dataset is not named, not there, or not one.
         """
-        for flag in ("src", "tgt"):
+        for flag in ("src", "tgt") if needs_source else ("tgt",):
             if not getattr(chosen, flag):
                 raise UserError(f"--{flag}: wanted the name of a dataset")
         names = {flag: getattr(chosen, flag) for flag in ("syn", "src", "tgt") if getattr(chosen, flag)}
         data = {flag: open_dataset(name, chosen.data_root) for flag, name in names.items()}
         return cls(chosen, data, run.choose_device(chosen.device))
+
+    @property
+    def pair(self) -> list[str]:
+        """Names of source and target; of the target alone without a source."""
+        return [self.data[name].name for name in ("src", "tgt") if name in self.data]
 
     @contextmanager
     def folder(self, method: str) -> Iterator[Path | None]:
@@ -136,8 +144,7 @@ class Job:
         chosen = self.chosen
         output_folder(chosen.runs)
         contents = settings.of_the_result(chosen) | {"data": {name: one.fingerprint for name, one in self.data.items()}}
-        pair = f"{self.data['src'].name}2{self.data['tgt'].name}"
-        folder = run.choose_folder(chosen.runs, method, pair, chosen.seed, contents, chosen.again)
+        folder = run.choose_folder(chosen.runs, method, "2".join(self.pair), chosen.seed, contents, chosen.again)
         if run.result_of(folder) is not None:
             print(f"finished earlier (--again runs it anew); report: {folder / 'report.html'}")
             yield None
@@ -180,10 +187,17 @@ def translate(job: Job, own: str, other: str) -> Labelled:
 
 
 def pretrain(job: Job) -> Encoder:
-    """Stage 1: supervised on translated synthetic images and the source, half and half."""
-    chosen, alone = job.chosen, job.chosen.pretrain_on == "synthetic"
-    used = [name for name in ("syn", "src") if name in job.data and not (alone and name == "src")] or ["src"]
-    sets = [translate(job, "syn", "src") if name == "syn" and not alone else job.source(name) for name in used]
+    """Stage 1: supervised on translated synthetic images and the source, half and half; on what of these there is. With
+    neither, the encoder as `--init` has it.
+    """
+    chosen = job.chosen
+    used = [name for name in ("syn", "src") if name in job.data]
+    if used == ["syn", "src"] and chosen.pretrain_on == "synthetic":
+        used = ["syn"]
+    encoder_spec = EncoderSpec(chosen.backbone, chosen.height, chosen.width, chosen.pool)
+    if not used:
+        return backbones.build(encoder_spec, chosen.init, chosen.seed)
+    sets = [translate(job, "syn", "src") if name == "syn" and len(used) > 1 else job.source(name) for name in used]
     spec = SupervisedSpec(
         chosen.pretrain_epochs, chosen.pretrain_steps, chosen.pretrain_batch, chosen.per_identity,
         chosen.pretrain_lr, chosen.weight_decay, jitter=chosen.jitter,
@@ -194,9 +208,7 @@ def pretrain(job: Job) -> Encoder:
     contents["translated"] = str(job.stages[-1].name) if job.stages else None
 
     def build(folder: Path) -> Mapping[str, Any]:
-        encoder = backbones.build(
-            EncoderSpec(chosen.backbone, chosen.height, chosen.width, chosen.pool), chosen.init, chosen.seed
-        )
+        encoder = backbones.build(encoder_spec, chosen.init, chosen.seed)
         loop.run(Supervised("pretrain", spec, encoder, sets, chosen.seed, job.device), folder)
         encoder.save(folder / "encoder.safetensors")
         return {"image_steps": spec.epochs * spec.steps * spec.batch}
