@@ -104,9 +104,8 @@ class Refinement(loop.Stage):
             chosen.criterion, chosen.cluster_by, chosen.eps, chosen.k1, chosen.k2, chosen.min_samples,
             chosen.memory_momentum, chosen.temperature,
         )  # fmt: skip
-        self.branches = {
-            name: Branch(spec, encoder, source, device) for name, source in zip(("dthr", "rihr"), sources, strict=True)
-        }
+        self.sources = dict(zip(("dthr", "rihr"), sources, strict=True))
+        self.branches = {name: Branch(spec, encoder, source, device) for name, source in self.sources.items()}
         learned = [weight for branch in self.branches.values() for weight in branch.encoder.parameters()]
         self.optimizer = torch.optim.Adam(learned, chosen.lr, weight_decay=chosen.weight_decay)
 
@@ -129,11 +128,11 @@ class Refinement(loop.Stage):
         size, each = self.chosen.batch, self.chosen.per_identity
         for name, branch in self.branches.items():
             branch.open_epoch()
-            draws = rng(self.seed, "refinement", name, epoch)
-            own = sampling.batches(branch.source.label, size, each, self.steps, draws, branch.source.camid)[step:]
+            draws, source = rng(self.seed, "refinement", name, epoch), self.sources[name]
+            own = sampling.batches(source.label, size, each, self.steps, draws, source.camid)[step:]
             target = sampling.batches(branch.label, size, each, self.steps, draws, self.target.camid)[step:]
             self.drawn[name] = list(zip(own, target, strict=True))
-            self.streams[name] = branch.source.images.stream(own), self.target.images.stream(target)
+            self.streams[name] = source.images.stream(own), self.target.images.stream(target)
 
     def step(self, epoch: int, step: int) -> Mapping[str, Tensor]:
         """One update of both branches by eq. 17, then of their memories and means."""

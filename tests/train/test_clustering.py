@@ -74,6 +74,18 @@ def test_labels_equal_the_dense_ones(
             np.testing.assert_array_equal(clustering.dbscan(graph, eps, 4), dense)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_the_source_counts_for_a_tenth(seed: int) -> None:
+    features, source = people(8, 6, 0.8, seed), people(5, 4, 0.8, seed + 100)
+    apart = 1 - np.exp(-np.array([min(((one - other) ** 2).sum() for other in source) for one in features]))
+    apart /= apart.max()
+    wanted = 0.9 * dense_jaccard(features, 12, 3) + 0.1 * (apart[:, None] + apart)
+    aside = clustering.from_source(features, source)
+    stored = clustering.jaccard(clustering.encode(features, 12, 3), 0.7, aside).tocoo()
+    np.testing.assert_allclose(stored.data, wanted[stored.row, stored.col], atol=1e-9)
+    assert len(stored.data) == (wanted <= 0.7).sum() > len(features)
+
+
 def test_ties_go_by_index_and_oneself_comes_first() -> None:
     features = np.eye(3)[[0, 1, 0, 1, 0, 2]]
     lists, cosines = clustering.nearest(features, 4)

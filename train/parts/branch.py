@@ -1,7 +1,7 @@
 """An encoder that labels a target by its own features and contrasts source and target with its own memory."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,22 +31,23 @@ class BranchSpec:
 
 
 class Branch:
-    """SMCR's DTHR or RIHR, or SpCL by itself. Domain 0 is the source, domain 1 the target.
+    """SMCR's DTHR or RIHR, or SpCL by itself. Domain 0 is the source, 1 the target; without a source there is one.
 
     Args:
         spec: settings.
         encoder: what it begins as; copied, with batch norms kept apart by domain.
-        source: labelled pictures.
+        source: labelled pictures; None = the target alone.
         device: cpu or cuda.
     """
 
-    def __init__(self, spec: BranchSpec, encoder: Encoder, source: Labelled, device: str) -> None:
+    def __init__(self, spec: BranchSpec, encoder: Encoder, source: Labelled | None, device: str) -> None:
         self.spec, self.source, self.device = spec, source, device
         self.encoder = copy.deepcopy(encoder)
-        self.encoder.split_domains(2)
+        if source:
+            self.encoder.split_domains(2)
         self.encoder.to(device).train()
         self.teacher = backbones.mean_teacher(self.encoder)
-        self.source_label = torch.from_numpy(source.label).to(device)
+        self.source_label = torch.from_numpy(source.label if source else np.empty(0, np.int64)).to(device)
         empty = torch.zeros(0, encoder.channels)
         self.memory = InstanceMemory(empty, empty, spec.momentum)
         self.label = np.empty(0, np.int64)
@@ -58,7 +59,9 @@ class Branch:
         by = self.encoder if self.spec.cluster_by == "online" else self.teacher
         features = extract(by, target.images)
         if first:
-            own = class_means(extract(by, self.source.images, domain=0), self.source_label, self.source.classes)
+            own = features[:0]
+            if self.source:
+                own = class_means(extract(by, self.source.images, domain=0), self.source_label, self.source.classes)
             self.memory = InstanceMemory(own, features, self.spec.momentum)
         spec = self.spec
         found = pseudo_labels.refine(
@@ -71,17 +74,17 @@ class Branch:
         """Hands the labels to the memory, each image that stands alone being a class of its own."""
         self.memory.assign(torch.from_numpy(pseudo_labels.classes(self.label)).to(self.device))
 
-    def joint(self, pictures: tuple[Tensor, Tensor], own: Tensor, index: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def joint(self, pictures: Sequence[Tensor], own: Tensor, index: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Joint contrastive loss, SMCR eq. 4 and 10: one mean over source and target, against all classes.
 
         Args:
-            pictures: of the source and of the target, (B, 3, H, W) each.
-            own, index: which pictures of the source and of the target they are, (B,) each.
+            pictures: of the source, where there is one, and of the target, (B, 3, H, W) each.
+            own, index: which pictures of the source and of the target they are, (B,) each; none of the source = (0,).
 
         Returns:
             the loss, the features (2B, D) with the source first, and their memory entries (2B,) for `memory.update`.
         """
-        features = torch.cat([self.encoder.features(pictures[domain], domain) for domain in (0, 1)])
+        features = torch.cat([self.encoder.features(given, domain) for domain, given in enumerate(pictures)])
         label, sources = self.source_label[own], self.memory.sources
         classes = torch.cat([label, sources + self.memory.label[index]])
         loss = losses.memory_contrastive(features, self.memory.classes(), classes, self.spec.temperature)

@@ -9,7 +9,7 @@ import torch
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
-from train.parts.neighbourhoods import averaged, in_blocks, mutual, near, weighted, widened
+from train.parts.neighbourhoods import SHARE, averaged, in_blocks, mutual, near, weighted, widened
 
 BLOCK_BYTES = 64 << 20
 
@@ -74,20 +74,37 @@ def encode(
     return sparse.csr_matrix((values, columns, at), (count, count))
 
 
-def jaccard(rows: sparse.csr_matrix, radius: float) -> sparse.csr_matrix:
+def from_source(features: np.ndarray, source: np.ndarray) -> np.ndarray:
+    """How unlike the source each image is: 1 - exp(-d^2), d its distance to the nearest source image, over the largest.
+
+    Args:
+        features: (N, D) of the target; source: (M, D); unit norm.
+
+    Returns:
+        (N,) float64, 0 to 1.
+    """
+    target, other = (torch.from_numpy(np.ascontiguousarray(one)) for one in (features, source))
+    rows = max(1, BLOCK_BYTES // (len(source) * features.itemsize))
+    nearest = torch.cat([(part @ other.T).amax(1) for part in target.split(rows)]).double().numpy()
+    unlike = 1 - np.exp(2 * np.minimum(nearest, 1) - 2)
+    return unlike / max(unlike.max(), 1e-12)
+
+
+def jaccard(rows: sparse.csr_matrix, radius: float, aside: np.ndarray | None = None) -> sparse.csr_matrix:
     """Jaccard distances 1 - s / (2 - s), s the sum of element-wise minima, of all pairs within a radius below 1.
 
     Args:
         rows: (N, N) from `encode`.
-        radius: pairs farther apart are not stored.
+        radius: pairs farther apart are not stored; below 1 - SHARE where there is `aside`.
+        aside: (N,) from `from_source`: the distance is then 1 - SHARE of Jaccard's and SHARE of both images' values.
 
     Returns:
         (N, N) symmetric; stored zeros are distances, the diagonal is stored.
     """
-    assert radius < 1, radius
+    assert radius < (1 if aside is None else 1 - SHARE), radius
     by_column, count = rows.tocsc(), rows.shape[0]
     one, other = ((each.indptr, each.indices, each.data) for each in (rows, by_column))
-    at, columns, values = in_blocks(near, count, *one, *other, radius)
+    at, columns, values = in_blocks(near, count, *one, *other, radius, np.empty(0) if aside is None else aside)
     lower = np.repeat(np.arange(count, dtype=np.int32), np.diff(at))
     twice = columns > lower  # the diagonal is there once
     pairs = np.concatenate([lower, columns[twice]]), np.concatenate([columns, lower[twice]])

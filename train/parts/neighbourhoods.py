@@ -14,6 +14,7 @@ from numba import njit
 
 Array = np.ndarray
 ROWS = 1024  # of a block
+SHARE = 0.1  # of the distance to the source in a distance (UDAP, MMT, ABMT, CAP)
 fast = njit(cache=True, nogil=True)
 
 
@@ -167,6 +168,7 @@ def near(
     rows: Array,
     by_column: Array,
     radius: float,
+    aside: Array,
     start: int,
     stop: int,
 ) -> tuple[Array, Array, Array]:
@@ -175,6 +177,7 @@ def near(
 
     Args:
         at, columns, values: the rows; by_column_at, rows, by_column: the same matrix by columns.
+        aside: (N,), or (0,) = none: distances become (1 - SHARE) of what they are and SHARE of both images' values.
     """
     count, used = len(at) - 1, 0
     shared, seen, met = np.zeros(count), np.full(count, -1, np.int32), np.empty(count, np.int32)
@@ -195,12 +198,15 @@ def near(
                 shared[j] += min(value, by_column[q])
         kept = _room(kept, used + others)
         for j in met[:others]:
-            if max(1 - shared[j] / (2 - shared[j]), 0) <= radius:
+            shared[j] = max(1 - shared[j] / (2 - shared[j]), 0)  # from here on it is their distance
+            if len(aside):
+                shared[j] = (1 - SHARE) * shared[j] + SHARE * (aside[i] + aside[j])
+            if shared[j] <= radius:
                 kept[used] = j
                 used += 1
         kept[first:used].sort()
         distances = _room(distances, used)
         for p in range(first, used):
-            distances[p] = max(1 - shared[kept[p]] / (2 - shared[kept[p]]), 0)
+            distances[p] = shared[kept[p]]
         lengths[i - start] = used - first
     return lengths, kept[:used], distances[:used]

@@ -40,6 +40,7 @@ def refine(
     k2: int = 6,
     min_samples: int = 4,
     threshold: float | None = None,
+    source: np.ndarray | None = None,
 ) -> Clustered:
     """Clusters features and keeps the members that the criterion believes.
 
@@ -49,10 +50,12 @@ def refine(
         eps: radius; 0 = by `auto_eps`.
         k1, k2, min_samples: of the distance and of DBSCAN.
         threshold: what an earlier epoch returned; the criterion freezes it at the first epoch that has clusters.
+        source: features (M, D) of a source, for recipes whose distance has a term for it.
     """
     rows = clustering.encode(features, k1, k2)
-    eps = eps or auto_eps(clustering.jaccard(rows, 0.999), min_samples)
-    graph = clustering.jaccard(rows, min(eps + SHIFT, 0.999))
+    aside, most = (None, 0.999) if source is None else (clustering.from_source(features, source), 0.899)
+    eps = eps or auto_eps(clustering.jaccard(rows, most, aside), min_samples, most)
+    graph = clustering.jaccard(rows, min(eps + SHIFT, most), aside)
     label = clustering.dbscan(graph, eps, min_samples)
     found = int(label.max()) + 1
     keep = label >= 0
@@ -68,7 +71,7 @@ def refine(
     return Clustered(kept, eps, found, dropped, threshold, _warnings(kept))
 
 
-def auto_eps(graph: sparse.csr_matrix, min_samples: int = 4) -> float:
+def auto_eps(graph: sparse.csr_matrix, min_samples: int = 4, most: float = 0.999) -> float:
     """A radius without labels: the mean of the smallest distances, as many as would give each image its neighbours.
 
     UDAP, MMT and ABMT average the smallest 1.6 to 2 thousandths of all pairs, which on Market-1501 is about ten pairs
@@ -78,6 +81,7 @@ def auto_eps(graph: sparse.csr_matrix, min_samples: int = 4) -> float:
     Args:
         graph: (N, N) stored distances; pairs that are not stored count as distance 1.
         min_samples: of DBSCAN.
+        most: the largest distance that is stored.
     """
     count = graph.shape[0]
     upper = sparse.triu(graph, 1).data
@@ -85,7 +89,7 @@ def auto_eps(graph: sparse.csr_matrix, min_samples: int = 4) -> float:
     wanted = min(wanted, max(1, count * (count - 1) // 2))
     near = np.partition(upper, wanted - 1)[:wanted] if wanted < len(upper) else upper
     mean = (float(np.sort(near).sum()) + (wanted - len(near))) / wanted
-    return float(np.clip(mean, 2 * SHIFT, 0.999 - SHIFT))
+    return float(np.clip(mean, 2 * SHIFT, most - SHIFT))
 
 
 def agreement(label: np.ndarray, other: np.ndarray) -> np.ndarray:

@@ -1,0 +1,137 @@
+"""Every recipe as a user meets it: a whole run, cut off and resumed, with the target's identities dealt anew."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from tests.train.worlds import draw_worlds, flags, permute_train_pids
+from train import evaluate, source, spcl, udap
+
+RECIPES = {"source": source, "spcl": spcl, "udap": udap}
+ADAPTING = [name for name in RECIPES if name != "source"]
+UNSUPERVISED = ["spcl"]  # which do without --src
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return draw_worlds(tmp_path_factory.mktemp("recipes"))
+
+
+@pytest.fixture(scope="module")
+def stages(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Pretraining and its translation, which all of them share."""
+    runs = tmp_path_factory.mktemp("shared")
+    source.main(arguments(source, data, runs))
+    return runs / "stages"
+
+
+def settings_of(recipe: ModuleType) -> type:
+    """A recipe's dataclass of settings: the first class in its file."""
+    return next(one for one in vars(recipe).values() if isinstance(one, type) and one.__module__ == recipe.__name__)
+
+
+def arguments(recipe: ModuleType, data: Path, runs: Path, unsupervised: bool = False) -> list[str]:
+    """A command line that takes seconds: those of train.smcr's flags that the recipe has."""
+    given = flags(data, runs)
+    pairs = list(zip(given[::2], given[1::2], strict=True))
+    known = {f"--{name.replace('_', '-')}" for name in settings_of(recipe).__dataclass_fields__}
+    left_out = {"--syn", "--src"} if unsupervised else set()
+    return [word for flag, value in pairs if flag in known - left_out for word in (flag, value)]
+
+
+def run(recipe: ModuleType, data: Path, runs: Path, stages: Path | None, unsupervised: bool = False) -> Path:
+    """The folder of a run."""
+    runs.mkdir(exist_ok=True)
+    if stages and not (runs / "stages").exists():
+        (runs / "stages").symlink_to(stages)
+    recipe.main(arguments(recipe, data, runs, unsupervised))
+    (result,) = runs.glob(f"{recipe.__name__.rpartition('.')[2]}/*/*/result.json")
+    return result.parent
+
+
+def weights(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.glob("*.safetensors")}
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_run_leaves_what_it_says(
+    name: str, data: Path, stages: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = run(RECIPES[name], data, tmp_path, stages)
+    result = json.loads((folder / "result.json").read_text())
+    assert "direct transfer" in result["figures"] and result["main"] in result["figures"]
+    assert result["main"] in (folder / "report.html").read_text()
+    capsys.readouterr()
+    run(RECIPES[name], data, tmp_path, stages)
+    assert "finished earlier" in capsys.readouterr().out
+    evaluate.main([str(folder), "--data", "tgt", "--data-root", str(data)])
+    out = capsys.readouterr().out
+    for row, figures in result["figures"].items():
+        assert any(line.startswith(f"{row} ") and f"{figures['mAP']:.1f}" in line for line in out.splitlines())
+
+
+@pytest.mark.parametrize("name", ADAPTING)
+def test_target_identities_change_no_weight(name: str, data: Path, stages: Path, tmp_path: Path) -> None:
+    draw_worlds(tmp_path / "data")
+    permute_train_pids(tmp_path / "data" / "tgt")
+    true, dealt = (run(RECIPES[name], where, tmp_path / where.name, None) for where in (data, tmp_path / "data"))
+    assert weights(true) == weights(dealt)
+
+
+class Cut(Exception):
+    """Stands for a power cut."""
+
+
+@pytest.fixture(scope="module")
+def whole(data: Path, stages: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Path]]:
+    """Uncut runs by recipe."""
+    done: dict[str, Path] = {}
+
+    def folder(name: str) -> Path:
+        if name not in done:
+            done[name] = run(RECIPES[name], data, tmp_path_factory.mktemp(name), stages)
+        return done[name]
+
+    yield folder
+
+
+@pytest.mark.parametrize("name", ADAPTING)
+def test_cut_off_in_an_epoch_it_goes_on_to_the_bit(
+    name: str, data: Path, stages: Path, tmp_path: Path, whole: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe, count = RECIPES[name], iter(range(100))
+    (stage,) = [one for one in vars(recipe).values() if isinstance(one, type) and hasattr(one, "feed")]
+    step = stage.step
+
+    def cut(self: object, *where: int) -> object:
+        if next(count) == 5:
+            raise Cut
+        return step(self, *where)
+
+    monkeypatch.setattr(stage, "step", cut)
+    with pytest.raises(Cut):
+        run(recipe, data, tmp_path, stages)
+    monkeypatch.undo()
+    assert weights(run(recipe, data, tmp_path, stages)) == weights(whole(name))
+
+
+@pytest.mark.parametrize("name", UNSUPERVISED)
+def test_the_target_alone_is_enough(name: str, data: Path, tmp_path: Path) -> None:
+    folder = run(RECIPES[name], data, tmp_path, None, unsupervised=True)
+    assert folder.parent.name == "tgt" and not (tmp_path / "stages").exists()
+
+
+@pytest.mark.parametrize("name", [name for name in RECIPES if name not in UNSUPERVISED])
+def test_others_want_a_source(name: str, data: Path, tmp_path: Path, fails: Callable[..., str]) -> None:
+    assert "--src: wanted" in fails(RECIPES[name].main, arguments(RECIPES[name], data, tmp_path, unsupervised=True))
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_ablations_name_real_settings(name: str) -> None:
+    recipe, kind = RECIPES[name], settings_of(RECIPES[name])
+    for row, changed in recipe.ABLATIONS.items():
+        settings = kind(**changed)
+        assert {one: getattr(settings, one) for one in changed} == changed, row

@@ -1,0 +1,55 @@
+"""A linear classifier over the clusters of one epoch, begun anew with each clustering."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from train.parts.memory import class_means
+
+
+class ClusterHead:
+    """Logits of clusters, with an optimizer of its own, since the classes are others each epoch.
+
+    Args:
+        channels: length of a feature.
+        weight_decay: of its Adam.
+        device: cpu or cuda.
+    """
+
+    def __init__(self, channels: int, weight_decay: float, device: str) -> None:
+        self.channels, self.weight_decay, self.device = channels, weight_decay, device
+        self._sized(0)
+
+    def _sized(self, classes: int) -> None:
+        self.weight = nn.Parameter(torch.zeros(classes, self.channels, device=self.device))
+        self.optimizer = torch.optim.Adam([self.weight], weight_decay=self.weight_decay)
+
+    def begin(self, features: Tensor, label: Tensor, lr: float) -> None:
+        """A row per cluster: the mean of its members' features, unit norm (MMT, ABMT).
+
+        Args:
+            features: (N, D). label: (N,) from 0 without gaps; negative = left out.
+            lr: learning rate.
+        """
+        inside = label >= 0
+        self._sized(int(label.max()) + 1)
+        means = class_means(features[inside], label[inside], len(self.weight))
+        self.weight.data.copy_(F.normalize(means, dim=1))
+        self.optimizer.param_groups[0]["lr"] = lr
+
+    def __call__(self, features: Tensor) -> Tensor:
+        """(B, D) -> logits (B, C)."""
+        return F.linear(features, self.weight)
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that coming steps depend on."""
+        return {"weight": self.weight.detach(), "optimizer": self.optimizer.state_dict()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Takes up a state."""
+        self._sized(len(state["weight"]))
+        self.weight.data.copy_(state["weight"])
+        self.optimizer.load_state_dict(state["optimizer"])
