@@ -86,7 +86,7 @@ def main(settings: Settings) -> None:
             raise UserError(f"--{name}: got {getattr(settings, name)}, wanted at least 1")
     device = device_of(settings.device)
     with one_writer(output_folder(settings.out, parents=True)) as out:
-        _same_run(out, settings, captures)
+        begun = _same_run(out, settings, captures)
         samples = Samples(captures)
         if not samples.shots:
             raise UserError(f"{captures[0].path}: no shot to learn from")
@@ -104,16 +104,17 @@ def main(settings: Settings) -> None:
                 [one for test in tests for one in test.frames()],
             )
             figures = evaluate(Detector(model, device, NEAR), Detector(model, device), shots, frames)[0]
-        write_whole(out / "weights.md", card(settings, captures, tests, samples, figures).encode())
+        write_whole(out / "weights.md", card(settings, begun, captures, tests, samples, figures).encode())
     print(f"trained: {out / 'weights.safetensors'}, its card: {out / 'weights.md'}")
 
 
-def _same_run(out: Path, settings: Settings, captures: list[Capture]) -> None:
-    """Writes down what the run is, or refuses a folder that holds another."""
+def _same_run(out: Path, settings: Settings, captures: list[Capture]) -> str | None:
+    """Writes down what the run is, or refuses a folder that holds another; the checksum of `--init`'s weights."""
+    begun = hashlib.sha256(weights_file(settings.init).read_bytes()).hexdigest() if settings.init else None
     asked = {name: value for name, value in asdict(settings).items() if name in ASKED}
     wanted = {
         **asked,
-        "init": hashlib.sha256(weights_file(settings.init).read_bytes()).hexdigest() if settings.init else None,
+        "init": begun,
         "captures": [capture.info.get("plan_hash", capture.name) for capture in captures],
         "units": [len(capture.units()) for capture in captures],
     }
@@ -125,6 +126,7 @@ def _same_run(out: Path, settings: Settings, captures: list[Capture]) -> None:
                 f"{out}: holds a run with {name} {there.get(name)!r}, this is {value!r}; choose another --out"
             )
     write_whole(path, (json.dumps(wanted, indent=1) + "\n").encode())
+    return begun
 
 
 class Training:
@@ -241,8 +243,15 @@ def _in_full(out: Any) -> Any:
     return out.float() if isinstance(out, Tensor) else type(out)(_in_full(one) for one in out)
 
 
-def card(settings: Settings, captures: list[Capture], tests: list[Capture], samples: Samples, figures: Figures) -> str:
-    """What the weights are, in Markdown."""
+def card(
+    settings: Settings,
+    begun: str | None,
+    captures: list[Capture],
+    tests: list[Capture],
+    samples: Samples,
+    figures: Figures,
+) -> str:
+    """What the weights are, in Markdown. Args: begun: checksum of those that they began with."""
     lines = [
         f"# Person detector: Mask R-CNN, {settings.model}",
         "",
@@ -250,6 +259,7 @@ def card(settings: Settings, captures: list[Capture], tests: list[Capture], samp
         "",
         f"Made by `python -m labeler.train {shlex.join(sys.argv[1:])}`:",
         f"{settings.epochs * settings.steps} steps of {settings.batch} pictures, torch {torch.__version__}.",
+        *([f"They began with the weights {settings.init}, SHA-256 {begun[:16]}."] if begun else []),
         "",
         "It has seen rendered people only, no photograph:",
         f"{len(samples.shots)} regions and {len(samples.frames)} whole frames of",
