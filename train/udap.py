@@ -10,22 +10,18 @@ What is ours: with the paper's triplet loss goes cross-entropy on the clusters, 
 k1 is 20; the radius is set once, at the first clustering, by the rho rule (`pseudo_labels.auto_eps`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
-from opengspr import UserError, loop
-from opengspr.randomness import rng
-from train.parts import adaptation, losses, preparation, pseudo_labels, sampling
+from train.parts import adaptation, losses, preparation
 from train.parts.backbones import Encoder
 from train.parts.cluster_head import ClusterHead
-from train.parts.data import Labelled, Unlabelled, augment, to_tensor
-from train.parts.evaluation import Truth, extract
+from train.parts.evaluation import Truth
+from train.parts.on_clusters import OnClusters
 from train.parts.preparation import Job
 
 ROWS = {"UDAP": {"udap": 1.0}}
@@ -49,89 +45,41 @@ SMALL = adaptation.SMALL | {"k1": 10}
 ABLATIONS: dict[str, dict[str, Any]] = {"UDAP": {}, "Baseline": {"epochs": 0}}
 
 
-class SelfTraining(loop.Stage):
-    """UDAP's own stage, for `loop.run`.
+class SelfTraining(OnClusters):
+    """UDAP's own stage: clusters as classes."""
 
-    Args:
-        chosen: settings.
-        encoder: what it begins with.
-        source: labelled pictures, for the distance only.
-        target: pictures and cameras.
-        truth: for figures and diagnosis only; None = neither.
-        device: cpu or cuda.
-    """
+    def __init__(self, chosen: UDAP, encoder: Encoder, *others: Any) -> None:
+        super().__init__(chosen, ROWS, encoder, *others)
+        self.margin = chosen.margin
+        self.head = ClusterHead(encoder.channels, chosen.weight_decay, self.device)
 
-    name = "self_training"
+    def begin_clusters(self, features: Tensor, label: Tensor, rate: float) -> None:
+        """A classifier."""
+        self.head.begin(features, label, rate)
 
-    def __init__(
-        self, chosen: UDAP, encoder: Encoder, source: Labelled, target: Unlabelled, truth: Truth | None, device: str
-    ) -> None:
-        self.chosen, self.seed, self.epochs, self.steps = chosen, chosen.seed, chosen.epochs, chosen.steps
-        self.source, self.target, self.truth, self.device = source, target, truth, device
-        self.encoder = encoder.to(device).train()
-        self.head = ClusterHead(encoder.channels, chosen.weight_decay, device)
-        self.optimizer = torch.optim.Adam(encoder.parameters(), chosen.lr, weight_decay=chosen.weight_decay)
-        self.label, self.eps = np.empty(0, np.int64), chosen.eps
-
-    def begin_epoch(self, epoch: int) -> Mapping[str, float]:
-        """Clusters the target."""
-        chosen, features = self.chosen, extract(self.encoder, self.target.images)
-        own = extract(self.encoder, self.source.images).cpu().numpy()
-        found = pseudo_labels.refine(
-            features.cpu().numpy(), "none", self.eps, chosen.k1, chosen.k2, chosen.min_samples, source=own
-        )
-        if not found.found:
-            raise UserError(f"epoch {epoch + 1}: no cluster within the radius {found.eps:.3f}; a larger --eps may help")
-        for warning in found.warnings:
-            tqdm.write(f"warning: epoch {epoch + 1}: {warning}")
-        self.label, self.eps = found.label, found.eps
-        self.optimizer.param_groups[0]["lr"] = chosen.rate(epoch)
-        self.head.begin(features, torch.from_numpy(found.label).to(self.device), chosen.rate(epoch))
-        return adaptation.told(found, self.truth)
-
-    def feed(self, epoch: int, step: int) -> None:
-        """A stream of clustered pictures."""
-        inside = np.flatnonzero(self.label >= 0)
-        draws, size = rng(self.seed, self.name, epoch), self.chosen.batch
-        drawn = sampling.batches(self.label[inside], size, self.chosen.per_identity, self.steps, draws)[step:]
-        self.first, self.drawn = step, [inside[batch] for batch in drawn]
-        self.stream = self.target.images.stream(self.drawn)
-
-    def step(self, epoch: int, step: int) -> Mapping[str, Tensor]:
-        """One update of encoder and classifier."""
-        draws = rng(self.seed, "augment", epoch, step)
-        pictures = to_tensor(augment(next(self.stream), draws, jitter=self.chosen.jitter), self.device)
-        label = torch.from_numpy(self.label[self.drawn[step - self.first]]).to(self.device)
+    def terms(self, pictures: Tensor, label: Tensor) -> dict[str, Tensor]:
+        """Cross-entropy and the batch-hard triplet loss."""
         pooled, neck = self.encoder(pictures)
-        terms = {
+        return {
             "cross_entropy": losses.cross_entropy(self.head(neck), label),
-            "triplet": losses.triplet_hinge(pooled, label, self.chosen.margin),
+            "triplet": losses.triplet_hinge(pooled, label, self.margin),
         }
-        for optimizer in (self.optimizer, self.head.optimizer):
-            optimizer.zero_grad()
-        torch.stack([*terms.values()]).sum().backward()
-        for optimizer in (self.optimizer, self.head.optimizer):
-            optimizer.step()
-        return {name: term.detach() for name, term in terms.items()}
 
-    def end_epoch(self, epoch: int) -> Mapping[str, float]:
-        """Figures for the curves, if asked for."""
-        return adaptation.looked_at(self.truth, self.chosen.evaluate_every, epoch, ROWS, self)
+    def after(self, label: Tensor) -> None:
+        """Nothing."""
 
-    def encoders(self) -> dict[str, Encoder]:
-        """The one."""
-        return {"udap": self.encoder}
+    def optimizers(self) -> Iterator[torch.optim.Optimizer]:
+        """The encoder's and the classifier's."""
+        yield from (self.optimizer, self.head.optimizer)
 
     def state_dict(self) -> dict[str, Any]:
-        """All that coming steps depend on."""
-        parts = {name: getattr(self, name).state_dict() for name in ("encoder", "head", "optimizer")}
-        return parts | {"label": torch.from_numpy(self.label), "eps": self.eps}
+        """With the classifier."""
+        return super().state_dict() | {"head": self.head.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Takes up a state."""
-        for name in ("encoder", "head", "optimizer"):
-            getattr(self, name).load_state_dict(state[name])
-        self.label, self.eps = state["label"].numpy(), state["eps"]
+        super().load_state_dict(state)
+        self.head.load_state_dict(state["head"])
 
 
 def work(chosen: UDAP) -> None:
@@ -139,7 +87,7 @@ def work(chosen: UDAP) -> None:
     job = Job.of(chosen)
 
     def self_training(encoder: Encoder, truth: Truth) -> SelfTraining:
-        return SelfTraining(chosen, encoder, job.source("src"), job.target("tgt"), truth, job.device)
+        return SelfTraining(chosen, encoder, job.target("tgt"), truth, job.device, job.source("src"))
 
     rows, main_row, build = (ROWS, "UDAP", self_training) if chosen.epochs else ({}, "direct transfer", None)
     adaptation.adapt(job, adaptation.Recipe("udap", "UDAP", rows, main_row, "", build))

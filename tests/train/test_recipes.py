@@ -8,11 +8,11 @@ from types import ModuleType
 import pytest
 
 from tests.train.worlds import draw_worlds, flags, permute_train_pids
-from train import evaluate, source, spcl, udap
+from train import cluster_contrast, evaluate, source, spcl, udap
 
-RECIPES = {"source": source, "spcl": spcl, "udap": udap}
+RECIPES = {"source": source, "spcl": spcl, "udap": udap, "cluster_contrast": cluster_contrast}
 ADAPTING = [name for name in RECIPES if name != "source"]
-UNSUPERVISED = ["spcl"]  # which do without --src
+UNSUPERVISED = ["spcl", "cluster_contrast"]  # which do without --src
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +103,7 @@ def test_cut_off_in_an_epoch_it_goes_on_to_the_bit(
     name: str, data: Path, stages: Path, tmp_path: Path, whole: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe, count = RECIPES[name], iter(range(100))
-    (stage,) = [one for one in vars(recipe).values() if isinstance(one, type) and hasattr(one, "feed")]
+    (stage,) = [one for one in vars(recipe).values() if hasattr(one, "feed") and one.__module__ == recipe.__name__]
     step = stage.step
 
     def cut(self: object, *where: int) -> object:
