@@ -21,7 +21,7 @@ from train.parts import adaptation, losses, preparation
 from train.parts.backbones import Encoder
 from train.parts.evaluation import Truth
 from train.parts.memory import InstanceMemory, class_means
-from train.parts.on_clusters import OnClusters
+from train.parts.on_clusters import OneOnClusters
 from train.parts.preparation import Job
 
 ROWS = {"Cluster Contrast": {"cluster_contrast": 1.0}}
@@ -44,7 +44,7 @@ SMALL = adaptation.SMALL | {"batch": 64, "per_identity": 8, "temperature": 0.1}
 ABLATIONS: dict[str, dict[str, Any]] = {"Cluster Contrast": {}, "w/o source": {"src": ""}}
 
 
-class Contrast(OnClusters):
+class Contrast(OneOnClusters):
     """Cluster Contrast's own stage."""
 
     def __init__(self, chosen: ClusterContrast, encoder: Encoder, *others: Any) -> None:

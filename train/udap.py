@@ -21,7 +21,7 @@ from train.parts import adaptation, losses, preparation
 from train.parts.backbones import Encoder
 from train.parts.cluster_head import ClusterHead
 from train.parts.evaluation import Truth
-from train.parts.on_clusters import OnClusters
+from train.parts.on_clusters import OneOnClusters
 from train.parts.preparation import Job
 
 ROWS = {"UDAP": {"udap": 1.0}}
@@ -45,7 +45,7 @@ SMALL = adaptation.SMALL | {"k1": 10}
 ABLATIONS: dict[str, dict[str, Any]] = {"UDAP": {}, "Baseline": {"epochs": 0}}
 
 
-class SelfTraining(OnClusters):
+class SelfTraining(OneOnClusters):
     """UDAP's own stage: clusters as classes."""
 
     def __init__(self, chosen: UDAP, encoder: Encoder, *others: Any) -> None:

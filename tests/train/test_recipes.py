@@ -8,9 +8,9 @@ from types import ModuleType
 import pytest
 
 from tests.train.worlds import draw_worlds, flags, permute_train_pids
-from train import cluster_contrast, evaluate, source, spcl, udap
+from train import cluster_contrast, evaluate, mmt, source, spcl, udap
 
-RECIPES = {"source": source, "spcl": spcl, "udap": udap, "cluster_contrast": cluster_contrast}
+RECIPES = {"source": source, "spcl": spcl, "udap": udap, "cluster_contrast": cluster_contrast, "mmt": mmt}
 ADAPTING = [name for name in RECIPES if name != "source"]
 UNSUPERVISED = ["spcl", "cluster_contrast"]  # which do without --src
 

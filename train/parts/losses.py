@@ -16,6 +16,16 @@ def cross_entropy(logits: Tensor, target: Tensor, smoothing: float = 0.1) -> Ten
     return F.cross_entropy(logits, target, label_smoothing=smoothing)
 
 
+def soft_cross_entropy(logits: Tensor, taught: Tensor) -> Tensor:
+    """Cross-entropy against another net's softmax: -sum_c p_c log q_c.
+
+    Args:
+        logits: (N, C), which learn.
+        taught: (N, C) logits of the other net; detached.
+    """
+    return -(taught.detach().softmax(1) * logits.log_softmax(1)).sum(1).mean()
+
+
 def euclidean(features: Tensor) -> Tensor:
     """Pairwise Euclidean distances of (N, D), as (N, N); the gradient at distance zero is zero, not infinite."""
     norms = features.pow(2).sum(1)
@@ -49,6 +59,19 @@ def triplet_hinge(features: Tensor, label: Tensor, margin: float = 0.3) -> Tenso
     if not len(anchors):
         return features.sum() * 0
     return F.relu(distance[anchors, positives] - distance[anchors, negatives] + margin).mean()
+
+
+def softmax_triplet(features: Tensor, label: Tensor) -> Tensor:
+    """Batch-hard triplet loss without a margin: mean over anchors of -log(exp d- / (exp d+ + exp d-)) (MMT, ABMT).
+
+    Args:
+        features: (N, D). label: (N,) int64. Anchors without another positive are left out.
+    """
+    distance = euclidean(features)
+    anchors, positives, negatives = hardest_pairs(distance, label)
+    if not len(anchors):
+        return features.sum() * 0
+    return F.softplus(distance[anchors, positives] - distance[anchors, negatives]).mean()
 
 
 def soft_softmax_triplet(student: Tensor, teacher: Tensor, label: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
+from sklearn.cluster import KMeans
 
 from train.parts import clustering
 
@@ -69,6 +70,20 @@ def refine(
     kept[keep] = compact
     dropped = int((label >= 0).sum() - keep.sum())
     return Clustered(kept, eps, found, dropped, threshold, _warnings(kept))
+
+
+def by_means(features: np.ndarray, clusters: int, seed: int) -> Clustered:
+    """K-means (scikit-learn's): everybody is in one of so many clusters, or of as many as there are images.
+
+    Args:
+        features: (N, D) unit norm.
+        clusters: K.
+        seed: of the first centres.
+    """
+    means = KMeans(min(clusters, len(features)), n_init=1, max_iter=50, random_state=seed % 2**32)
+    _, label = np.unique(means.fit_predict(features), return_inverse=True)
+    label = label.astype(np.int64)
+    return Clustered(label, 0.0, int(label.max()) + 1, 0, None, _warnings(label))
 
 
 def auto_eps(graph: sparse.csr_matrix, min_samples: int = 4, most: float = 0.999) -> float:
