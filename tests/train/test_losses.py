@@ -164,3 +164,41 @@ def test_identical_features_have_a_finite_gradient() -> None:
     features = torch.ones(4, 3, requires_grad=True)
     loss = losses.triplet_hinge(features, torch.tensor([0, 0, 1, 1]))
     assert torch.isfinite(torch.autograd.grad(loss, features)[0]).all()
+
+
+@LIMITS
+@given(sizes)
+def test_soft_cross_entropy(size: tuple[int, int, int, int]) -> None:
+    n, d, _, seed = size
+    logits, _ = draw(n, d + 1, 1, seed)
+    taught = np.random.default_rng(seed + 1).normal(size=(n, d + 1))
+
+    def reference(z: np.ndarray) -> float:
+        total = 0.0
+        for row, other in zip(z, taught):
+            p, q = np.exp(other) / np.exp(other).sum(), np.exp(row) / np.exp(row).sum()
+            total -= sum(p[c] * math.log(q[c]) for c in range(d + 1))
+        return total / n
+
+    given_taught = torch.tensor(taught, requires_grad=True)
+    loss = losses.soft_cross_entropy(logits, given_taught)
+    assert_agree(loss, logits, reference)
+    assert torch.autograd.grad(losses.soft_cross_entropy(logits, given_taught), given_taught, allow_unused=True) == (
+        None,
+    )
+
+
+@LIMITS
+@given(sizes)
+def test_softmax_triplet(size: tuple[int, int, int, int]) -> None:
+    features, label = draw(*size)
+
+    def reference(f: np.ndarray) -> float:
+        terms = []
+        for i in range(len(f)):
+            if pair := hardest(f, label, i):
+                far, near = (math.exp(distance(f[i], f[j])) for j in pair)
+                terms.append(-math.log(near / (far + near)))
+        return sum(terms) / len(terms) if terms else 0.0
+
+    assert_agree(losses.softmax_triplet(features, torch.from_numpy(label)), features, reference)

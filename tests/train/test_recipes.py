@@ -6,9 +6,11 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+import torch
 
 from tests.train.worlds import draw_worlds, flags, permute_train_pids
 from train import cluster_contrast, evaluate, mmt, source, spcl, udap
+from train.parts import backbones
 
 RECIPES = {"source": source, "spcl": spcl, "udap": udap, "cluster_contrast": cluster_contrast, "mmt": mmt}
 ADAPTING = [name for name in RECIPES if name != "source"]
@@ -135,3 +137,48 @@ def test_ablations_name_real_settings(name: str) -> None:
     for row, changed in recipe.ABLATIONS.items():
         settings = kind(**changed)
         assert {one: getattr(settings, one) for one in changed} == changed, row
+
+
+def test_mmt_s_nets_learn_from_each_other_s_slow_means(
+    data: Path, stages: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What each net is taught comes from the other; and a slow mean is (1 - m) of its own net's steps to 1e-6."""
+    taught: list[int] = []
+    asked: list[int] = []
+    teaches, softly = mmt.Student.teaches, mmt.losses.soft_cross_entropy
+    by: dict[int, int] = {}
+
+    def note(self: mmt.Student, pictures: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        features, logits = teaches(self, pictures)
+        by[id(logits)] = id(self.head)
+        kept.append(logits)
+        return features, logits
+
+    def learn(logits: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+        taught.append(by[id(other)])
+        return softly(logits, other)
+
+    def called(self: mmt.ClusterHead, features: torch.Tensor) -> torch.Tensor:
+        asked.append(id(self))
+        return torch.nn.functional.linear(features, self.weight)
+
+    kept: list[torch.Tensor] = []
+    monkeypatch.setattr(mmt.Student, "teaches", note)
+    monkeypatch.setattr(mmt.losses, "soft_cross_entropy", learn)
+    monkeypatch.setattr(mmt.ClusterHead, "__call__", called)
+    run(mmt, data, tmp_path, stages)
+    assert len(asked) == len(taught) > 4 and all(mine != other for mine, other in zip(asked, taught))
+    assert set(asked) == set(taught)
+
+
+def test_mmt_s_slow_mean_follows_its_own_net() -> None:
+    encoder = backbones.build(backbones.EncoderSpec("timm:test_efficientnet", 32, 16), "none", 0)
+    one = mmt.Student(encoder, mmt.MMT(ema=0.9), "cpu")
+    one.begin(torch.eye(4, encoder.channels), torch.arange(4), 1e-3)
+    before = {name: value.clone() for name, value in one.teacher.state_dict().items()}, one.slow_head.clone()
+    for value in (*one.encoder.parameters(), one.head.weight):
+        value.data.add_(1.0)
+    one.follow()
+    for name, value in one.teacher.named_parameters():
+        torch.testing.assert_close(value, before[0][name] + 0.1, atol=1e-6, rtol=0)
+    torch.testing.assert_close(one.slow_head, before[1] + 0.1, atol=1e-6, rtol=0)
