@@ -15,7 +15,7 @@ import tyro
 
 from datasets.opening import open_dataset
 from opengspr import UserError, command
-from train.parts import backbones, run
+from train.parts import backbones, factors, run
 from train.parts.evaluation import Rows, Truth, score_rows, table
 
 
@@ -27,6 +27,8 @@ class Evaluate:
     """Folder of a finished run, or a .safetensors file of an encoder."""
     data: str
     """Dataset with query and gallery: a name or a path."""
+    by: bool = False
+    """Also by view, weather, hour, size, visibility, cameras and who is asked for, as far as the dataset knows them."""
     data_root: Path | None = None
     """Where datasets lie; else $OPENGSPR_DATA, else ./data."""
     device: str = "auto"
@@ -51,6 +53,12 @@ def find_rows(model: Path) -> tuple[Rows, Path]:
     return result["rows"], model
 
 
+def main_row(model: Path, rows: Rows) -> str:
+    """The row that is the method's answer; of a file the only one."""
+    result = run.result_of(model) if model.is_dir() else None
+    return result["main"] if result else next(iter(rows))
+
+
 def work(chosen: Evaluate) -> None:
     """Loads, scores, prints."""
     rows, folder = find_rows(chosen.model)
@@ -61,8 +69,12 @@ def work(chosen: Evaluate) -> None:
     sizes = {(encoder.spec.height, encoder.spec.width) for encoder in encoders.values()}
     if len(sizes) > 1:
         raise UserError(f"{folder}: encoders of different input sizes {sorted(sizes)}; wanted one")
-    scored = score_rows(rows, encoders, Truth(dataset, *sizes.pop()))
+    truth = Truth(dataset, *sizes.pop())
+    scored = score_rows(rows, encoders, truth)
     print(table({row: found.figures for row, (found, _) in scored.items()}))
+    if chosen.by:
+        row = main_row(chosen.model, rows)
+        print(f"\n{row}, by what is known of the queries", factors.told(truth.breakdown(*scored[row])), sep="\n")
     unanswered = int((next(iter(scored.values()))[0].rank == 0).sum())
     if unanswered:
         print(f"{unanswered} queries have no match from another camera and are left out")

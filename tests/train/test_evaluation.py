@@ -1,13 +1,18 @@
 """CMC and mAP against a plain loop."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from datasets.opening import open_dataset
 from opengspr import UserError
+from tests.train.worlds import draw_world
 from train.parts.evaluation import fuse, purity
+from train.parts.factors import by_camera_pair, by_factor
 from train.parts.retrieval import Labels, evaluate, ranking
 
 
@@ -71,3 +76,36 @@ def test_fused_products_are_weighted_means() -> None:
 def test_purity() -> None:
     assert purity(np.array([0, 0, 0, 1, 1, -1]), np.array([7, 7, 8, 9, 9, 9])) == pytest.approx(4 / 5)
     assert np.isnan(purity(np.array([-1, -1]), np.array([1, 2])))
+
+
+def test_groups_are_those_of_their_queries_alone(tmp_path: Path) -> None:
+    """By each factor, and by cameras: the figures of these queries, asked by themselves."""
+    draw_world(tmp_path, "tgt", 12, 0.6, train=0.5)
+    dataset = open_dataset(tmp_path / "tgt")
+    query, gallery = dataset.split("query"), dataset.split("gallery")
+    random = np.random.default_rng(0)
+    kinds = {"weather": np.array(["rain", "clear", ""])[random.integers(0, 3, len(query))]}
+    kinds["azimuth_deg"] = np.array([-1.0, 0.0, 50.0, 181.0, 300.0, 359.0])[random.integers(0, 6, len(query))]
+    kinds["hour"] = random.integers(0, 24, len(query)) + 0.5
+    query._columns.update(kinds)
+    q, g = (Labels(one.pid, one.camid) for one in (query, gallery))
+    features = tuple(torch.from_numpy(random.normal(size=(len(one), 3)).astype(np.float32)) for one in (q.pid, g.pid))
+    tables = by_factor(evaluate(*features, q, g), query)
+    assert set(tables["weather"]) == {"rain", "clear"} and set(tables["view"]) <= {"front", "left", "back", "right"}
+    chosen = np.flatnonzero(kinds["weather"] == "rain")
+    alone = evaluate(features[0][chosen.tolist()], features[1], Labels(q.pid[chosen], q.camid[chosen]), g)
+    mean, first, count = tables["weather"]["rain"]
+    assert (mean, first) == pytest.approx((alone.figures["mAP"], alone.figures["rank1"]))
+    assert count == (alone.rank > 0).sum()
+    front = np.isin(kinds["azimuth_deg"], [0.0, 359.0])
+    assert tables["view"]["front"][2] == (front & (evaluate(*features, q, g).rank > 0)).sum()
+    pairs = by_camera_pair(features, q, g)
+    mine, theirs = np.flatnonzero(q.camid == 1), np.flatnonzero(g.camid == 2)
+    some = evaluate(
+        features[0][mine.tolist()],
+        features[1][theirs.tolist()],
+        Labels(q.pid[mine], q.camid[mine]),
+        Labels(g.pid[theirs], g.camid[theirs]),
+    )
+    assert pairs["1 -> 2"][:2] == pytest.approx((some.figures["mAP"], some.figures["rank1"]))
+    assert not any(one.split(" -> ")[0] == one.split(" -> ")[1] for one in pairs)

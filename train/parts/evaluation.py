@@ -10,6 +10,7 @@ from datasets.manifest import Dataset
 from datasets.unlabelled import image_order
 from train.parts.backbones import Encoder
 from train.parts.data import Images, to_tensor
+from train.parts.factors import Groups, by_camera_pair, by_factor
 from train.parts.retrieval import RANKS, Labels, Retrieval, evaluate, ranking
 
 Pair = tuple[Tensor, Tensor]  # features of query and gallery
@@ -86,6 +87,10 @@ class Truth:
     def score(self, features: Pair) -> Retrieval:
         """CMC and mAP of these features of query and gallery."""
         return evaluate(*features, *self._labels)
+
+    def breakdown(self, found: Retrieval, features: Pair) -> dict[str, Groups]:
+        """Figures by factor and by pair of cameras."""
+        return by_factor(found, self.crops["query"]) | {"cameras": by_camera_pair(features, *self._labels)}
 
     def rank_list(self, features: Pair, queries: np.ndarray, top: int = 10) -> tuple[np.ndarray, np.ndarray]:
         """Best gallery indices of some queries, (len(queries), top), -1 = none left; and which of them are right."""
