@@ -27,6 +27,8 @@ class Evaluate:
     """Folder of a finished run, or a .safetensors file of an encoder."""
     data: str
     """Dataset with query and gallery: a name or a path."""
+    rerank: bool = False
+    """Also with k-reciprocal re-ranking."""
     by: bool = False
     """Also by view, weather, hour, size, visibility, cameras and who is asked for, as far as the dataset knows them."""
     data_root: Path | None = None
@@ -71,7 +73,10 @@ def work(chosen: Evaluate) -> None:
         raise UserError(f"{folder}: encoders of different input sizes {sorted(sizes)}; wanted one")
     truth = Truth(dataset, *sizes.pop())
     scored = score_rows(rows, encoders, truth)
-    print(table({row: found.figures for row, (found, _) in scored.items()}))
+    figures = {row: found.figures for row, (found, _) in scored.items()}
+    if chosen.rerank:
+        figures |= {f"{row}, re-ranked": truth.score(of, rerank=True).figures for row, (_, of) in scored.items()}
+    print(table(figures))
     if chosen.by:
         row = main_row(chosen.model, rows)
         print(f"\n{row}, by what is known of the queries", factors.told(truth.breakdown(*scored[row])), sep="\n")

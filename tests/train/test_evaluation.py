@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from datasets.opening import open_dataset
 from opengspr import UserError
+from tests.train.test_clustering import dense_jaccard
 from tests.train.worlds import draw_world
 from train.parts.evaluation import fuse, purity
 from train.parts.factors import by_camera_pair, by_factor
@@ -46,6 +47,25 @@ def test_equals_the_plain_loop(queries: int, size: int, ids: int, seed: int) -> 
     answered = np.array(first) > 0
     assert found.figures["mAP"] == pytest.approx(100 * np.nanmean(precision))
     assert found.figures["rank5"] == pytest.approx(100 * np.mean(np.array(first)[answered] <= 5))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_re_ranking_is_the_dense_one(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    everybody = random.normal(size=(8, 12))[random.integers(0, 8, 70)] + 0.7 * random.normal(size=(70, 12))
+    everybody /= np.linalg.norm(everybody, axis=1, keepdims=True)
+    pid, camid = random.integers(0, 8, 70), random.integers(0, 3, 70)
+    q, g = Labels(pid[:20], camid[:20]), Labels(pid[20:], camid[20:])
+    distance = 0.7 * dense_jaccard(everybody, 20, 6) + 0.3 * (2 - 2 * everybody @ everybody.T)
+    wanted = np.zeros(20)
+    for i in range(20):
+        order = [j for j in np.argsort(distance[i, 20:]) if not (g.pid[j] == q.pid[i] and g.camid[j] == q.camid[i])]
+        hits = [place for place, j in enumerate(order, 1) if g.pid[j] == q.pid[i]]
+        wanted[i] = sum(k / place for k, place in enumerate(hits, 1)) / len(hits)
+    query, gallery = (torch.from_numpy(part) for part in np.split(everybody, [20]))
+    found = evaluate(query, gallery, q, g, rerank=True)
+    np.testing.assert_allclose(found.precision, wanted)
+    assert (found.precision != evaluate(query, gallery, q, g).precision).any()
 
 
 def test_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

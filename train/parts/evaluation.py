@@ -84,9 +84,9 @@ class Truth:
         query, gallery = (extract(encoder, images) for images in self._images)
         return query, gallery
 
-    def score(self, features: Pair) -> Retrieval:
+    def score(self, features: Pair, rerank: bool = False) -> Retrieval:
         """CMC and mAP of these features of query and gallery."""
-        return evaluate(*features, *self._labels)
+        return evaluate(*features, *self._labels, rerank)
 
     def breakdown(self, found: Retrieval, features: Pair) -> dict[str, Groups]:
         """Figures by factor and by pair of cameras."""
