@@ -25,6 +25,8 @@ class Clustering(preparation.Adaptation):
     steps: int = 400
     batch: int = 64
     """Images of a domain that a net sees in a step."""
+    per_identity: int = 4
+    """Of them, images of an identity or a cluster."""
     lr: float = 3.5e-4
     lr_drop_every: int = 20
     """Epochs between tenfold drops of the rate; 0 = none."""

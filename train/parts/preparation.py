@@ -39,8 +39,6 @@ class Adaptation(settings.Common):
     """Pooling of the last map: generalised mean, or the plain mean."""
     height: int = 256
     width: int = 128
-    per_identity: int = 4
-    """Images of an identity in a batch."""
     weight_decay: float = 5e-4
     jitter: float = 0.0
     """Strength of colour jitter in stages 1 and 3 (deviation of the logarithm of brightness); the papers have none."""
@@ -49,6 +47,8 @@ class Adaptation(settings.Common):
     pretrain_epochs: int = 80
     pretrain_steps: int = 200
     pretrain_batch: int = 64
+    pretrain_per_identity: int = 4
+    """Images of an identity in a batch of pretraining."""
     pretrain_lr: float = 3.5e-4
     translator: Literal["espgan", "spgan", "cyclegan"] = "espgan"
     gan_epochs: int = 30
@@ -199,7 +199,7 @@ def pretrain(job: Job) -> Encoder:
         return backbones.build(encoder_spec, chosen.init, chosen.seed)
     sets = [translate(job, "syn", "src") if name == "syn" and len(used) > 1 else job.source(name) for name in used]
     spec = SupervisedSpec(
-        chosen.pretrain_epochs, chosen.pretrain_steps, chosen.pretrain_batch, chosen.per_identity,
+        chosen.pretrain_epochs, chosen.pretrain_steps, chosen.pretrain_batch, chosen.pretrain_per_identity,
         chosen.pretrain_lr, chosen.weight_decay, jitter=chosen.jitter,
     )  # fmt: skip
     shaping = ("seed", "backbone", "init", "pool", "height", "width", "pretrain_on")
