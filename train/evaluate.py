@@ -14,9 +14,9 @@ from typing import Annotated
 import tyro
 
 from datasets.opening import open_dataset
-from opengspr import UserError, command
-from train.parts import backbones, factors, run
-from train.parts.evaluation import Rows, Truth, score_rows, table
+from opengspr import command
+from train.parts import factors, run, trained
+from train.parts.evaluation import Truth, score_rows, table
 
 
 @dataclass(frozen=True)
@@ -37,48 +37,20 @@ class Evaluate:
     """cpu, cuda, or auto."""
 
 
-def find_rows(model: Path) -> tuple[Rows, Path]:
-    """The table's rows, by names of weights files, and the folder with these files.
-
-    Raises:
-        UserError: neither a finished run nor a file of weights.
-    """
-    if model.is_file():
-        if model.suffix != ".safetensors":
-            raise UserError(f"{model}: wanted a file of weights that ends in .safetensors, or a run's folder")
-        return {model.stem: {model.stem: 1.0}}, model.parent
-    if not model.is_dir():
-        raise UserError(f"{model}: no such run or file; wanted a run's folder or a .safetensors file")
-    result = run.result_of(model)
-    if result is None:
-        raise UserError(f"{model}: no finished run: it has no {run.RESULT}; the command that began it goes on with it")
-    return result["rows"], model
-
-
-def main_row(model: Path, rows: Rows) -> str:
-    """The row that is the method's answer; of a file the only one."""
-    result = run.result_of(model) if model.is_dir() else None
-    return result["main"] if result else next(iter(rows))
-
-
 def work(chosen: Evaluate) -> None:
     """Loads, scores, prints."""
-    rows, folder = find_rows(chosen.model)
+    rows, folder = trained.find_rows(chosen.model)
     dataset = open_dataset(chosen.data, chosen.data_root)
     device = run.choose_device(chosen.device)
-    names = {name for row in rows.values() for name in row}
-    encoders = {name: backbones.load(folder / f"{name}.safetensors").to(device) for name in names}
-    sizes = {(encoder.spec.height, encoder.spec.width) for encoder in encoders.values()}
-    if len(sizes) > 1:
-        raise UserError(f"{folder}: encoders of different input sizes {sorted(sizes)}; wanted one")
-    truth = Truth(dataset, *sizes.pop())
+    encoders, size = trained.encoders_of((name for row in rows.values() for name in row), folder, device)
+    truth = Truth(dataset, *size)
     scored = score_rows(rows, encoders, truth)
     figures = {row: found.figures for row, (found, _) in scored.items()}
     if chosen.rerank:
         figures |= {f"{row}, re-ranked": truth.score(of, rerank=True).figures for row, (_, of) in scored.items()}
     print(table(figures))
     if chosen.by:
-        row = main_row(chosen.model, rows)
+        row = trained.main_row(chosen.model, rows)
         print(f"\n{row}, by what is known of the queries", factors.told(truth.breakdown(*scored[row])), sep="\n")
     unanswered = int((next(iter(scored.values()))[0].rank == 0).sum())
     if unanswered:

@@ -1,0 +1,47 @@
+"""What a run left, or a file of weights: the rows of its table, and the encoders that they fuse."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from opengspr import UserError
+from train.parts import backbones, run
+from train.parts.evaluation import Rows
+
+
+def find_rows(model: Path) -> tuple[Rows, Path]:
+    """The table's rows, by names of weights files, and the folder with these files.
+
+    Raises:
+        UserError: neither a finished run nor a file of weights.
+    """
+    if model.is_file():
+        if model.suffix != ".safetensors":
+            raise UserError(f"{model}: wanted a file of weights that ends in .safetensors, or a run's folder")
+        return {model.stem: {model.stem: 1.0}}, model.parent
+    if not model.is_dir():
+        raise UserError(f"{model}: no such run or file; wanted a run's folder or a .safetensors file")
+    result = run.result_of(model)
+    if result is None:
+        raise UserError(f"{model}: no finished run: it has no {run.RESULT}; the command that began it goes on with it")
+    return result["rows"], model
+
+
+def encoders_of(
+    names: Iterable[str], folder: Path, device: str
+) -> tuple[dict[str, backbones.Encoder], tuple[int, int]]:
+    """Encoders by the names of their files, on the device; and the height and width of what they look at.
+
+    Raises:
+        UserError: they look at pictures of different sizes.
+    """
+    encoders = {name: backbones.load(folder / f"{name}.safetensors").to(device) for name in sorted(set(names))}
+    sizes = {(encoder.spec.height, encoder.spec.width) for encoder in encoders.values()}
+    if len(sizes) > 1:
+        raise UserError(f"{folder}: encoders of different input sizes {sorted(sizes)}; wanted one")
+    return encoders, sizes.pop()
+
+
+def main_row(model: Path, rows: Rows) -> str:
+    """The row that is the method's answer; of a file the only one."""
+    result = run.result_of(model) if model.is_dir() else None
+    return result["main"] if result else next(iter(rows))
