@@ -10,7 +10,7 @@ import numpy as np
 from labeler.detection import Box, Detection, box_iou
 from opengspr.command import UserError
 
-BESIDE_TRUTH, ALONE = 0.5, 0.9  # least scores: where the truth tells who is nobody, and where nothing does
+BESIDE_TRUTH, ALONE = 0.5, 0.94  # least scores: where the truth tells who is nobody, and where nothing does
 EDGE = 0.01  # of a box's width and height: so near to the edge, a box may be cut off there
 
 
@@ -19,7 +19,7 @@ class Rules:
     """Flags of the labeler; what each of them drops is counted."""
 
     min_score: float | None = None
-    """Drop what the detector is less sure of; by default 0.5, and 0.9 of pictures without truth."""
+    """Drop what the detector is less sure of; by default 0.5, and 0.94 of pictures without truth."""
     min_iou: float = 0.5
     """A detection is the person when masks and boxes overlap at least so much."""
     min_visible_share: float = 0.4

@@ -61,7 +61,7 @@ def album(folder: Path) -> Path:
 
 
 def test_a_folder_of_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run(album(tmp_path / "album"), out=tmp_path / "crops", rules=Rules(padding=0))
+    run(album(tmp_path / "album"), out=tmp_path / "crops", rules=Rules(padding=0, min_score=0.8))
     assert "3 crops, all train, pid -1 (unknown)" in capsys.readouterr().out
     verify(Verify(str(tmp_path / "crops"), pictures=True))
     crops = open_dataset(tmp_path / "crops").split("train")
@@ -109,7 +109,7 @@ def test_a_video(tmp_path: Path) -> None:
             shown = picture((20 + k // 20, 10, 50 + k // 20, 100))
             video.mux(stream.encode(av.VideoFrame.from_ndarray(shown, format="rgb24")))
         video.mux(stream.encode())
-    run(tmp_path / "walk.mp4", out=tmp_path / "crops", rules=Rules(padding=0))
+    run(tmp_path / "walk.mp4", out=tmp_path / "crops", rules=Rules(padding=0, min_score=0.8))
     crops = open_dataset(tmp_path / "crops").crops
     order = np.argsort(crops.frame)
     frame, left = crops.frame[order], crops.column("box")[order, 0]
@@ -137,7 +137,7 @@ def film(
 
 
 def test_a_video_that_lies_on_its_side_is_turned(tmp_path: Path) -> None:
-    run(film(tmp_path / "up.mp4", 3), out=tmp_path / "up", every=1, rules=Rules(padding=0))
+    run(film(tmp_path / "up.mp4", 3), out=tmp_path / "up", every=1, rules=Rules(padding=0, min_score=0.8))
     assert open_dataset(tmp_path / "up").crops.column("box")[0].tolist() == pytest.approx([20, 10, 50, 100], abs=3)
     for turned in (90, -90):
         rules = Rules(padding=0, min_aspect=0, min_height=20)
@@ -148,13 +148,13 @@ def test_a_video_that_lies_on_its_side_is_turned(tmp_path: Path) -> None:
 
 
 def test_a_video_that_begins_late_or_says_no_length(tmp_path: Path) -> None:
-    run(film(tmp_path / "late.ts", 100, first=90_000), out=tmp_path / "late", every=10, rules=Rules(padding=0))
+    run(film(tmp_path / "late.ts", 100, first=90_000), out=tmp_path / "late", every=10, rules=Rules(padding=0, min_score=0.8))
     frame = np.sort(open_dataset(tmp_path / "late").crops.frame)
     assert frame[0] == 0 and len(frame) == 10 and frame[-1] == 90
     unsaid = film(tmp_path / "live.mkv", 100, live="1")
-    run(unsaid, out=tmp_path / "live", every=10, rules=Rules(padding=0))
+    run(unsaid, out=tmp_path / "live", every=10, rules=Rules(padding=0, min_score=0.8))
     assert np.sort(open_dataset(tmp_path / "live").crops.frame).tolist() == [*range(0, 100, 10)]
-    run(film(tmp_path / "raw.mp4", 100, form="m4v"), out=tmp_path / "raw", every=10, rules=Rules(padding=0))
+    run(film(tmp_path / "raw.mp4", 100, form="m4v"), out=tmp_path / "raw", every=10, rules=Rules(padding=0, min_score=0.8))
     crops = open_dataset(tmp_path / "raw").crops
     order = np.argsort(crops.frame)
     assert crops.frame[order].tolist() == [*range(0, 100, 10)], "a stream without times, in two runs"
