@@ -17,13 +17,14 @@ from opengspr.files import output_folder
 from synth import render
 from train.parts import backbones
 from train.parts.backbones import Encoder, EncoderSpec
-from train.parts.data import Images, labelled
+from train.parts.data import Augmentation, Images, labelled
 from train.parts.evaluation import extract
+from train.parts.learning import Machine
 from train.parts.supervised import Supervised, SupervisedSpec
 
 NET = EncoderSpec("mobilenetv3_small_050", 192, 96, "gem")
 PLACES = ("bank", "sidewalk_street", "parking_lot", "mountain_area")  # which both presets have
-SPEC = SupervisedSpec(epochs=45, steps=80, lr=1e-2, jitter=0.03)
+SPEC = SupervisedSpec(epochs=45, steps=80, lr=1e-2, augmentation=Augmentation(jitter=0.03))
 
 
 def rank1(ids: int, shots: int, preset: str, folder: Path | None = None) -> dict[str, float]:
@@ -73,7 +74,7 @@ def _crops(settings: render.Render) -> Crops:
 def _learn(sets: list[Crops], folder: Path) -> Encoder:
     encoder = backbones.build(NET, "none", 0)
     known = [labelled(crops, NET.height, NET.width) for crops in sets]
-    loop.run(Supervised("people", SPEC, encoder, known, 0, "cpu"), output_folder(folder))
+    loop.run(Supervised("people", SPEC, encoder, known, 0, Machine()), output_folder(folder))
     return encoder
 
 

@@ -13,10 +13,11 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from opengspr import checkpoint
+from opengspr import checkpoint, ranks
 from opengspr.command import UserError
 from opengspr.files import write_whole
 from opengspr.randomness import seed_of
+from opengspr.watching import UNWATCHED, Watch, Watched
 
 CHECK_EVERY = 10  # steps between two looks at the losses, each of which waits for the device
 
@@ -53,14 +54,21 @@ class NonFinite(UserError):
 
 
 class Stopped(SystemExit):
-    """A signal asked for the end; the state is saved. The exit status says which."""
+    """A signal asked for the end; the state is saved, of several ranks that of the last epoch. The exit status says
+    which signal.
+    """
 
     def __init__(self, signum: int) -> None:
         super().__init__(128 + signum)
 
 
-def run(stage: Stage, folder: Path) -> None:
+def run(stage: Stage, folder: Path, watched: Watched = UNWATCHED) -> None:
     """Runs a stage to its end, from its last checkpoint in `folder` if there is one.
+
+    Args:
+        stage: the work.
+        folder: for checkpoints and metrics.jsonl.
+        watched: what else is written there.
 
     Raises:
         NonFinite: stops; the last good checkpoint stays and `non_finite.json` says what led to it.
@@ -68,29 +76,47 @@ def run(stage: Stage, folder: Path) -> None:
     """
     keeper = _Keeper(stage, folder)
     epoch, step = keeper.resume()
-    total = stage.epochs * stage.steps
+    watch = keeper.watch = Watch(watched, stage.name, folder, epoch)
+    total, alone = stage.epochs * stage.steps, ranks.count() == 1
+    own = () if alone else (ranks.me(),)
     with (
         _signals() as caught,
-        tqdm(total=total, initial=epoch * stage.steps + step, desc=stage.name, disable=None, unit="step") as bar,
+        tqdm(
+            total=total,
+            initial=epoch * stage.steps + step,
+            desc=stage.name,
+            disable=None if ranks.first() else True,
+            unit="step",
+        ) as bar,
     ):
         for epoch in range(epoch, stage.epochs):  # noqa: B020  # begins where the state left off
             if step == 0:
-                keeper.log(epoch, stage.begin_epoch(epoch))
+                with watch.timed("before epochs"):
+                    found = stage.begin_epoch(epoch)
+                keeper.log(epoch, found)
             stage.feed(epoch, step)
             for step in range(step, stage.steps):  # noqa: B020  # likewise
-                torch.manual_seed(seed_of(stage.seed, stage.name, epoch, step))
-                keeper.add(epoch, step, stage.step(epoch, step))
+                torch.manual_seed(seed_of(stage.seed, stage.name, epoch, step, *own))
+                with watch.timed("steps"):
+                    keeper.add(epoch, step, stage.step(epoch, step))
+                watch.stepped()
                 bar.update()
-                if caught:
+                if caught and alone:
                     keeper.save(epoch, step + 1)
                     raise Stopped(caught[0])
+                if not alone and step % CHECK_EVERY == 0 and ranks.anyone(bool(caught)):
+                    raise Stopped(caught[0] if caught else signal.SIGTERM)  # norms' statistics differ in an epoch
             bar.set_postfix(keeper.means(), refresh=False)
             keeper.check(epoch, stage.steps - 1)
-            keeper.log(epoch, keeper.means() | dict(stage.end_epoch(epoch)))
+            with watch.timed("after epochs"):
+                figures = stage.end_epoch(epoch)
+            keeper.log(epoch, keeper.means() | dict(figures))
             step = 0
-            keeper.save(epoch + 1, 0)
-            if caught:
-                raise Stopped(caught[0])
+            with watch.timed("checkpoints"):
+                keeper.save(epoch + 1, 0)
+            if ranks.anyone(bool(caught)):
+                raise Stopped(caught[0] if caught else signal.SIGTERM)
+    watch.close()
 
 
 class _Keeper:
@@ -102,6 +128,7 @@ class _Keeper:
         self.sums: dict[str, Tensor] = {}
         self.count, self.seconds, self.since = 0, 0.0, time.monotonic()
         self.lines: list[str] = []
+        self.watch: Watch
 
     def resume(self) -> tuple[int, int]:
         """Takes up the last state; returns the epoch and the step to go on with."""
@@ -141,8 +168,11 @@ class _Keeper:
     def log(self, epoch: int, values: Mapping[str, float]) -> None:
         """Adds a line to metrics.jsonl; what a resumed run repeats is first cut off."""
         if values:
+            self.watch.log(epoch, values)
             rounded = {name: round(float(value), 6) for name, value in values.items() if value == value}
             self.lines.append(json.dumps({"stage": self.stage.name, "epoch": epoch + 1} | rounded))
+            if not ranks.first():
+                return
             with open(self.metrics, "a") as file:
                 file.write(self.lines[-1] + "\n")
 
@@ -159,7 +189,9 @@ class _Keeper:
         now = time.monotonic()
         self.seconds, self.since = self.seconds + now - self.since, now
         own = {name: getattr(self, name) for name in ("sums", "count", "seconds", "lines")}
-        checkpoint.save_state(self.state, {"stage": state, "epoch": epoch, "step": step} | own)
+        if ranks.first():
+            checkpoint.save_state(self.state, {"stage": state, "epoch": epoch, "step": step} | own)
+        ranks.wait()
 
     def _stop(self, epoch: int, step: int, what: str) -> None:
         notes = {
@@ -169,7 +201,8 @@ class _Keeper:
             "what": what,
             "epochs_so_far": self.lines[-5:],
         }
-        write_whole(self.folder / "non_finite.json", json.dumps(notes, indent=1).encode())
+        if ranks.first():
+            write_whole(self.folder / "non_finite.json", json.dumps(notes, indent=1).encode())
         raise NonFinite(
             f"{self.stage.name}: not finite at epoch {epoch + 1}, step {step + 1}: {what}; the last good state stays "
             f"at {self.state}, what led to it is in {self.folder / 'non_finite.json'}; a lower --lr may help"
@@ -177,6 +210,8 @@ class _Keeper:
 
     def _rewrite_metrics(self) -> None:
         """Brings this stage's lines in metrics.jsonl to what the state knows."""
+        if not ranks.first():
+            return
         lines = self.metrics.read_text().splitlines() if self.metrics.exists() else []
         others = [line for line in lines if f'"stage": "{self.stage.name}"' not in line]
         write_whole(self.metrics, "".join(line + "\n" for line in others + self.lines).encode())
@@ -191,7 +226,8 @@ def _signals() -> Iterator[list[int]]:
         caught.append(signum)
         if len(caught) > 1:
             raise KeyboardInterrupt
-        print("stopping after this step; the same command goes on from there", file=sys.stderr, flush=True)
+        if ranks.first():
+            print("stopping; the same command goes on from there", file=sys.stderr, flush=True)
 
     before = {signum: signal.signal(signum, note) for signum in (signal.SIGINT, signal.SIGTERM)}
     try:

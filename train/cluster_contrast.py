@@ -61,15 +61,17 @@ class Contrast(OneOnClusters):
         inside = label >= 0
         self.memory = self._memory(class_means(features[inside], label[inside], int(label.max()) + 1))
 
-    def terms(self, pictures: Tensor, label: Tensor) -> dict[str, Tensor]:
+    def loss(self) -> tuple[Tensor, dict[str, Tensor]]:
         """Contrast with all clusters."""
-        features = self.encoder.features(pictures)
-        self.seen = features.detach()
-        return {"contrast": losses.memory_contrastive(features, self.memory.entries, label, self.chosen.temperature)}
+        (pictures,), label = self.next_batch()
+        features = self.machine.features(self.encoder, pictures)
+        self.passed = label, features.detach()
+        loss = losses.memory_contrastive(features, self.memory.entries, label, self.chosen.temperature)
+        return loss, {"contrast": loss}
 
-    def after(self, label: Tensor) -> None:
+    def remember(self) -> None:
         """Each picture moves its cluster's entry."""
-        self.memory.update(label, self.seen)
+        self.memory.update(*self.passed)
 
     def state_dict(self) -> dict[str, Any]:
         """With the memory."""
@@ -86,7 +88,7 @@ def work(chosen: ClusterContrast) -> None:
     job = Job.of(chosen, needs_source=False)
 
     def contrast(encoder: Encoder, truth: Truth) -> Contrast:
-        return Contrast(chosen, encoder, job.target("tgt"), truth, job.device)
+        return Contrast(chosen, encoder, job.target("tgt"), truth, job.machine)
 
     recipe = adaptation.Recipe("cluster_contrast", "Cluster Contrast", ROWS, "Cluster Contrast", "", contrast)
     adaptation.adapt(job, recipe)

@@ -17,6 +17,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -25,8 +26,9 @@ from opengspr.randomness import seed_of
 from train.parts import adaptation, backbones, losses, preparation, pseudo_labels
 from train.parts.backbones import Encoder
 from train.parts.cluster_head import ClusterHead
-from train.parts.data import Images
+from train.parts.data import Images, Labelled
 from train.parts.evaluation import Truth, extract
+from train.parts.learning import Machine, adam
 from train.parts.on_clusters import OnClusters
 from train.parts.preparation import Job
 
@@ -72,7 +74,7 @@ class Student:
         self.teacher = backbones.mean_teacher(self.encoder)
         self.head = ClusterHead(encoder.channels, chosen.weight_decay, device)
         self.slow_head = self.head.weight.detach().clone()
-        self.optimizer = torch.optim.Adam(self.encoder.parameters(), chosen.lr, weight_decay=chosen.weight_decay)
+        self.optimizer = adam(self.encoder.parameters(), chosen.lr, chosen.weight_decay)
 
     def begin(self, features: Tensor, label: Tensor, rate: float) -> None:
         """Classifiers for this epoch's clusters."""
@@ -81,9 +83,9 @@ class Student:
         self.optimizer.param_groups[0]["lr"] = rate
 
     @torch.no_grad()
-    def teaches(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+    def teaches(self, pictures: Tensor, machine: Machine) -> tuple[Tensor, Tensor]:
         """The slow mean's features and logits."""
-        pooled, neck = self.teacher(pictures)
+        pooled, neck = machine.seen(self.teacher, pictures)
         return F.normalize(pooled), F.linear(neck, self.slow_head)
 
     def follow(self) -> None:
@@ -106,49 +108,52 @@ class Student:
 class MutualTeaching(OnClusters):
     """MMT's own stage."""
 
-    def __init__(self, chosen: MMT, encoder: Encoder, *others: Any) -> None:
-        super().__init__(chosen, ROWS, *others)
+    views = 2
+
+    def __init__(self, chosen: MMT, encoder: Encoder, *others: Any, source: Labelled) -> None:
+        super().__init__(chosen, ROWS, *others, source=source)
         self.chosen, self.students = chosen, [Student(encoder, chosen, self.device) for _ in range(2)]
 
     def seen_as(self, images: Images) -> Tensor:
         """The mean of both slow means' features."""
         return F.normalize(torch.stack([extract(one.teacher, images) for one in self.students]).mean(0))
 
-    def clustered(self, features: Tensor, epoch: int) -> pseudo_labels.Clustered:
+    def clustered(self, features: np.ndarray, source: np.ndarray | None, epoch: int) -> pseudo_labels.Clustered:
         """By K-means, or by DBSCAN where no number of clusters is given."""
         if not self.chosen.clusters:
-            return super().clustered(features, epoch)
-        return pseudo_labels.by_means(features.cpu().numpy(), self.chosen.clusters, seed_of(self.seed, "means", epoch))
+            return super().clustered(features, source, epoch)
+        return pseudo_labels.by_means(features, self.chosen.clusters, seed_of(self.seed, "means", epoch))
 
     def begin_clusters(self, features: Tensor, label: Tensor, rate: float) -> None:
         """Classifiers, from what both saw."""
         for one in self.students:
             one.begin(features, label, rate)
 
-    def step(self, epoch: int, step: int) -> Mapping[str, Tensor]:
-        """One update of both nets, then of their slow means."""
-        (views, label), chosen = self.batch(epoch, step, views=2), self.chosen
-        taught = [one.teaches(view) for one, view in zip(self.students, views)]
+    def loss(self) -> tuple[Tensor, dict[str, Tensor]]:
+        """The terms of both nets, each of its own view of a batch."""
+        (views, label), chosen = self.next_batch(), self.chosen
+        taught = [one.teaches(view, self.machine) for one, view in zip(self.students, views)]
         terms: dict[str, Tensor] = {}
-        for k, (one, view) in enumerate(zip(self.students, views)):
-            features, logits = taught[1 - k]
-            pooled, neck = one.encoder(view)
+        for k, (one, view) in enumerate(zip(self.students, views), 1):
+            features, logits = taught[2 - k]
+            pooled, neck = self.machine.seen(one.encoder, view)
             mine, guess = F.normalize(pooled), one.head(neck)
-            parts = {
-                "cross_entropy": (1 - chosen.soft_ce) * losses.cross_entropy(guess, label),
-                "soft_ce": chosen.soft_ce * losses.soft_cross_entropy(guess, logits),
-                "triplet": (1 - chosen.soft_triplet) * losses.softmax_triplet(mine, label),
-                "soft_triplet": chosen.soft_triplet * losses.soft_softmax_triplet(mine, features, label),
+            terms |= {
+                f"cross_entropy_{k}": (1 - chosen.soft_ce) * losses.cross_entropy(guess, label),
+                f"soft_ce_{k}": chosen.soft_ce * losses.soft_cross_entropy(guess, logits),
+                f"triplet_{k}": (1 - chosen.soft_triplet) * losses.softmax_triplet(mine, label),
+                f"soft_triplet_{k}": chosen.soft_triplet * losses.soft_softmax_triplet(mine, features, label),
             }
-            for optimizer in (one.optimizer, one.head.optimizer):
-                optimizer.zero_grad()
-            torch.stack([*parts.values()]).sum().backward()
-            for optimizer in (one.optimizer, one.head.optimizer):
-                optimizer.step()
-            terms |= {f"{name}_{k + 1}": part.detach() for name, part in parts.items()}
+        return torch.stack([*terms.values()]).sum(), terms
+
+    def follow(self) -> None:
+        """The slow means follow."""
         for one in self.students:
             one.follow()
-        return terms
+
+    def optimizers(self) -> Sequence[torch.optim.Optimizer]:
+        """Of both nets and classifiers."""
+        return [optimizer for one in self.students for optimizer in (one.optimizer, one.head.optimizer)]
 
     def encoders(self) -> dict[str, Encoder]:
         """Both nets and their slow means."""
@@ -172,7 +177,7 @@ def work(chosen: MMT) -> None:
     job = Job.of(chosen)
 
     def teaching(encoder: Encoder, truth: Truth) -> MutualTeaching:
-        return MutualTeaching(chosen, encoder, job.target("tgt"), truth, job.device, job.source("src"))
+        return MutualTeaching(chosen, encoder, job.target("tgt"), truth, job.machine, source=job.source("src"))
 
     note = "MMT: the first net's slow mean; both: of both nets; online: the first net itself."
     adaptation.adapt(job, adaptation.Recipe("mmt", "MMT", ROWS, "MMT", note, teaching))

@@ -21,18 +21,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import numpy as np
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
-from opengspr import loop
 from opengspr.randomness import rng
 from train.parts import adaptation, backbones, losses, preparation, sampling
 from train.parts.backbones import Encoder
 from train.parts.branch import Branch, BranchSpec
-from train.parts.data import Labelled, Unlabelled, augment, to_tensor
+from train.parts.data import Feed, Labelled
 from train.parts.evaluation import Truth
+from train.parts.learning import adam
 from train.parts.preparation import Job, translate
 
 
@@ -75,96 +73,84 @@ ABLATIONS: dict[str, dict[str, Any]] = {  # Table IV; DTHR and RIHR (col) are ro
 }
 
 
-class Refinement(loop.Stage):
-    """Stage 3, for `loop.run`.
+class Refinement(adaptation.AdaptingStage):
+    """Stage 3.
 
     Args:
         chosen: settings.
         encoder: from stage 1.
         sources: DTHR's translated and RIHR's original source.
-        target: pictures and cameras.
-        truth: for figures and diagnosis only; None = neither.
-        device: cpu or cuda.
+        others: of `AdaptingStage`.
     """
 
     name = "refinement"
 
-    def __init__(
-        self,
-        chosen: SMCR,
-        encoder: Encoder,
-        sources: Sequence[Labelled],
-        target: Unlabelled,
-        truth: Truth | None,
-        device: str,
-    ) -> None:
-        self.chosen, self.seed, self.epochs, self.steps = chosen, chosen.seed, chosen.epochs, chosen.steps
-        self.target, self.truth, self.device = target, truth, device
+    def __init__(self, chosen: SMCR, encoder: Encoder, sources: Sequence[Labelled], *others: Any) -> None:
+        super().__init__(chosen, rows(chosen), *others)
+        self.chosen = chosen
         spec = BranchSpec(
             chosen.criterion, chosen.cluster_by, chosen.eps, chosen.k1, chosen.k2, chosen.min_samples,
             chosen.memory_momentum, chosen.temperature,
         )  # fmt: skip
         self.sources = dict(zip(("dthr", "rihr"), sources, strict=True))
-        self.branches = {name: Branch(spec, encoder, source, device) for name, source in self.sources.items()}
+        self.branches = {name: Branch(spec, encoder, source, self.machine) for name, source in self.sources.items()}
         learned = [weight for branch in self.branches.values() for weight in branch.encoder.parameters()]
-        self.optimizer = torch.optim.Adam(learned, chosen.lr, weight_decay=chosen.weight_decay)
+        self.optimizer = adam(learned, chosen.lr, chosen.weight_decay)
 
     def begin_epoch(self, epoch: int) -> Mapping[str, float]:
         """Clusters the target, once in each branch."""
         self.optimizer.param_groups[0]["lr"] = self.chosen.rate(epoch)
         told: dict[str, float] = {}
         for name, branch in self.branches.items():
-            found = branch.cluster(self.target, first=epoch == 0)
-            for warning in found.warnings:
-                tqdm.write(f"warning: {name}, epoch {epoch + 1}: {warning}")
-            told |= adaptation.told(found, self.truth, name)
+            told |= self.told(branch.cluster(self.target, first=epoch == 0), epoch, name)
         return told
 
     def feed(self, epoch: int, step: int) -> None:
-        """Per branch, a stream of its source and one of the target by its own labels."""
-        self.first = step
-        self.drawn: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
-        self.streams = {}
+        """Per branch, a feed of its source and one of the target by its own labels."""
+        self.feeds: dict[str, tuple[Feed, Feed]] = {}
         size, each = self.chosen.batch, self.chosen.per_identity
         for name, branch in self.branches.items():
             branch.open_epoch()
             draws, source = rng(self.seed, "refinement", name, epoch), self.sources[name]
-            own = sampling.batches(source.label, size, each, self.steps, draws, source.camid)[step:]
-            target = sampling.batches(branch.label, size, each, self.steps, draws, self.target.camid)[step:]
-            self.drawn[name] = list(zip(own, target, strict=True))
-            self.streams[name] = source.images.stream(own), self.target.images.stream(target)
+            own = sampling.batches(source.label, size, each, self.batches, draws, source.camid)
+            target = sampling.batches(branch.label, size, each, self.batches, draws, self.target.camid)
+            key = self.seed, "augment", name, epoch
+            self.feeds[name] = (
+                self.opened(source.images, own, step, *key, "source"),
+                self.opened(self.target.images, target, step, *key, "target"),
+            )
 
-    def step(self, epoch: int, step: int) -> Mapping[str, Tensor]:
-        """One update of both branches by eq. 17, then of their memories and means."""
-        chosen, seen = self.chosen, {}
+    def loss(self) -> tuple[Tensor, dict[str, Tensor]]:
+        """Eq. 17, of a batch of either branch's."""
+        chosen = self.chosen
         terms: dict[str, Tensor] = {}
+        self.passed: dict[str, tuple[Tensor, Tensor]] = {}
         loss = torch.zeros((), device=self.device)
         for name, weight in (("dthr", chosen.alpha), ("rihr", 1 - chosen.alpha)):
             branch, other = self.branches[name], self.branches["rihr" if name == "dthr" else "dthr"]
-            draws = rng(self.seed, "augment", name, epoch, step)
-            source, target = (
-                to_tensor(augment(next(stream), draws, jitter=chosen.jitter), self.device)
-                for stream in self.streams[name]
-            )
-            own, index = (torch.from_numpy(drawn).to(self.device) for drawn in self.drawn[name][step - self.first])
+            ((source,), own), ((target,), index) = (next(feed) for feed in self.feeds[name])
             joint, features, entries = branch.joint((source, target), own, index)
             with torch.no_grad():
-                taught = other.teacher.features(target, 1)
-            held = losses.soft_softmax_triplet(features[len(source) :], taught, branch.memory.label[index])
+                taught = self.machine.features(other.teacher, target, 1)
+            held = losses.soft_softmax_triplet(features[len(own) :], taught, branch.memory.label[index])
             loss = loss + weight * (chosen.beta * held + 2 * (1 - chosen.beta) * joint)
-            terms |= {f"{name}_joint": joint.detach(), f"{name}_collaborative": held.detach()}
-            seen[name] = entries, features.detach()
-        self.optimizer.zero_grad()
-        loss.backward()
-        self.optimizer.step()
-        for name, branch in self.branches.items():
-            branch.memory.update(*seen[name])
-            backbones.update_mean(branch.teacher, branch.encoder, chosen.ema)
-        return terms | {"loss": loss.detach()}
+            terms |= {f"{name}_joint": joint, f"{name}_collaborative": held}
+            self.passed[name] = entries, features.detach()
+        return loss, terms | {"loss": loss}
 
-    def end_epoch(self, epoch: int) -> Mapping[str, float]:
-        """Figures for the curves, if asked for."""
-        return adaptation.looked_at(self.truth, self.chosen.evaluate_every, epoch, rows(self.chosen), self)
+    def remember(self) -> None:
+        """What passed through moves its entries."""
+        for name, branch in self.branches.items():
+            branch.memory.update(*self.passed[name])
+
+    def follow(self) -> None:
+        """The slow means follow."""
+        for branch in self.branches.values():
+            backbones.update_mean(branch.teacher, branch.encoder, self.chosen.ema)
+
+    def optimizers(self) -> Sequence[torch.optim.Optimizer]:
+        """The one, of both branches."""
+        return [self.optimizer]
 
     def encoders(self) -> dict[str, Encoder]:
         """The four encoders by the name of their weights file."""
@@ -201,7 +187,7 @@ def work(chosen: SMCR) -> None:
 
     def refinement(encoder: Encoder, truth: Truth) -> Refinement:  # stages 2 and 3
         sources = translate(job, "src", "tgt"), job.source("src")
-        return Refinement(chosen, encoder, sources, job.target("tgt"), truth, job.device)
+        return Refinement(chosen, encoder, sources, job.target("tgt"), truth, job.machine)
 
     main_row, build = ("SMCR (fused)", refinement) if chosen.epochs else ("direct transfer", None)
     note = "DTHR, RIHR: the two branches; EMA: their slow means."

@@ -17,15 +17,14 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
-from opengspr import loop
 from opengspr.randomness import rng
 from train.parts import adaptation, preparation, sampling
 from train.parts.backbones import Encoder
 from train.parts.branch import Branch, BranchSpec
-from train.parts.data import Labelled, Unlabelled, augment, to_tensor
+from train.parts.data import Labelled
 from train.parts.evaluation import Truth
+from train.parts.learning import adam
 from train.parts.preparation import Job
 
 ROWS = {"SpCL": {"spcl": 1.0}}
@@ -45,76 +44,59 @@ SMALL = adaptation.SMALL | {"temperature": 0.1}
 ABLATIONS: dict[str, dict[str, Any]] = {"SpCL": {}, "w/o self-paced": {"criterion": "none"}, "w/o source": {"src": ""}}
 
 
-class Contrast(loop.Stage):
-    """SpCL's own stage, for `loop.run`.
+class Contrast(adaptation.AdaptingStage):
+    """SpCL's own stage.
 
     Args:
         chosen: settings.
         encoder: what it begins with.
         source: labelled pictures, or None.
-        target: pictures and cameras.
-        truth: for figures and diagnosis only; None = neither.
-        device: cpu or cuda.
+        others: of `AdaptingStage`.
     """
 
-    name = "contrast"
-
-    def __init__(
-        self,
-        chosen: SpCL,
-        encoder: Encoder,
-        source: Labelled | None,
-        target: Unlabelled,
-        truth: Truth | None,
-        device: str,
-    ) -> None:
-        self.chosen, self.seed, self.epochs, self.steps = chosen, chosen.seed, chosen.epochs, chosen.steps
-        self.source, self.target, self.truth, self.device = source, target, truth, device
+    def __init__(self, chosen: SpCL, encoder: Encoder, source: Labelled | None, *others: Any) -> None:
+        super().__init__(chosen, ROWS, *others)
+        self.source = source
         spec = BranchSpec(
             chosen.criterion, "online", chosen.eps, chosen.k1, chosen.k2, chosen.min_samples, chosen.memory_momentum,
             chosen.temperature,
         )  # fmt: skip
-        self.branch = Branch(spec, encoder, source, device)
+        self.branch = Branch(spec, encoder, source, self.machine)
         learned = self.branch.encoder.parameters()
-        self.optimizer = torch.optim.Adam(learned, chosen.lr, weight_decay=chosen.weight_decay)
+        self.optimizer = adam(learned, chosen.lr, chosen.weight_decay)
 
     def begin_epoch(self, epoch: int) -> Mapping[str, float]:
         """Clusters the target."""
-        self.optimizer.param_groups[0]["lr"] = self.chosen.rate(epoch)
-        found = self.branch.cluster(self.target, first=epoch == 0)
-        for warning in found.warnings:
-            tqdm.write(f"warning: epoch {epoch + 1}: {warning}")
-        return adaptation.told(found, self.truth)
+        self.optimizer.param_groups[0]["lr"] = self.settings.rate(epoch)
+        return self.told(self.branch.cluster(self.target, first=epoch == 0), epoch)
 
     def feed(self, epoch: int, step: int) -> None:
-        """A stream of the source, if there is one, and one of the target by its labels."""
+        """A feed of the source, if there is one, and one of the target by its labels."""
         self.branch.open_epoch()
-        size, each, draws = self.chosen.batch, self.chosen.per_identity, rng(self.seed, "contrast", epoch)
+        size, each, draws = self.settings.batch, self.settings.per_identity, rng(self.seed, "contrast", epoch)
         sets = [(self.source.images, self.source.label, self.source.camid)] if self.source else []
         sets.append((self.target.images, self.branch.label, self.target.camid))
-        self.first, self.drawn, self.streams = step, [], []
-        for images, label, camid in sets:
-            self.drawn.append(sampling.batches(label, size, each, self.steps, draws, camid)[step:])
-            self.streams.append(images.stream(self.drawn[-1]))
+        self.feeds = []
+        for i, (images, label, camid) in enumerate(sets):
+            drawn = sampling.batches(label, size, each, self.batches, draws, camid)
+            self.feeds.append(self.opened(images, drawn, step, self.seed, "augment", epoch, i))
 
-    def step(self, epoch: int, step: int) -> Mapping[str, Tensor]:
-        """One update of the encoder, then of its memory."""
-        draws = rng(self.seed, "augment", epoch, step)
-        pictures = [
-            to_tensor(augment(next(stream), draws, jitter=self.chosen.jitter), self.device) for stream in self.streams
-        ]
-        drawn = [torch.from_numpy(batches[step - self.first]).to(self.device) for batches in self.drawn]
-        own = drawn[0] if self.source else drawn[0][:0]
-        loss, features, entries = self.branch.joint(pictures, own, drawn[-1])
-        self.optimizer.zero_grad()
-        loss.backward()
-        self.optimizer.step()
-        self.branch.memory.update(entries, features.detach())
-        return {"contrast": loss.detach()}
+    def loss(self) -> tuple[Tensor, dict[str, Tensor]]:
+        """The joint contrast."""
+        given = [next(feed) for feed in self.feeds]
+        target = given[-1][1]
+        own = given[0][1] if self.source else target[:0]
+        loss, features, entries = self.branch.joint([pictures for (pictures,), _ in given], own, target)
+        self.passed = entries, features.detach()
+        return loss, {"contrast": loss}
 
-    def end_epoch(self, epoch: int) -> Mapping[str, float]:
-        """Figures for the curves, if asked for."""
-        return adaptation.looked_at(self.truth, self.chosen.evaluate_every, epoch, ROWS, self)
+    def remember(self) -> None:
+        """What passed through moves its entries."""
+        self.branch.memory.update(*self.passed)
+
+    def optimizers(self) -> Sequence[torch.optim.Optimizer]:
+        """The one."""
+        return [self.optimizer]
 
     def encoders(self) -> dict[str, Encoder]:
         """The one."""
@@ -136,7 +118,7 @@ def work(chosen: SpCL) -> None:
 
     def contrast(encoder: Encoder, truth: Truth) -> Contrast:
         source = job.source("src") if "src" in job.data else None
-        return Contrast(chosen, encoder, source, job.target("tgt"), truth, job.device)
+        return Contrast(chosen, encoder, source, job.target("tgt"), truth, job.machine)
 
     adaptation.adapt(job, adaptation.Recipe("spcl", "SpCL", ROWS, "SpCL", "", contrast))
 

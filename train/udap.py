@@ -10,7 +10,7 @@ What is ours: with the paper's triplet loss goes cross-entropy on the clusters, 
 k1 is 20; the radius is set once, at the first clustering, by the rho rule (`pseudo_labels.auto_eps`).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ from torch import Tensor
 from train.parts import adaptation, losses, preparation
 from train.parts.backbones import Encoder
 from train.parts.cluster_head import ClusterHead
+from train.parts.data import Labelled
 from train.parts.evaluation import Truth
 from train.parts.on_clusters import OneOnClusters
 from train.parts.preparation import Job
@@ -48,8 +49,8 @@ ABLATIONS: dict[str, dict[str, Any]] = {"UDAP": {}, "Baseline": {"epochs": 0}}
 class SelfTraining(OneOnClusters):
     """UDAP's own stage: clusters as classes."""
 
-    def __init__(self, chosen: UDAP, encoder: Encoder, *others: Any) -> None:
-        super().__init__(chosen, ROWS, encoder, *others)
+    def __init__(self, chosen: UDAP, encoder: Encoder, *others: Any, source: Labelled) -> None:
+        super().__init__(chosen, ROWS, encoder, *others, source=source)
         self.margin = chosen.margin
         self.head = ClusterHead(encoder.channels, chosen.weight_decay, self.device)
 
@@ -57,20 +58,19 @@ class SelfTraining(OneOnClusters):
         """A classifier."""
         self.head.begin(features, label, rate)
 
-    def terms(self, pictures: Tensor, label: Tensor) -> dict[str, Tensor]:
+    def loss(self) -> tuple[Tensor, dict[str, Tensor]]:
         """Cross-entropy and the batch-hard triplet loss."""
-        pooled, neck = self.encoder(pictures)
-        return {
+        (pictures,), label = self.next_batch()
+        pooled, neck = self.machine.seen(self.encoder, pictures)
+        terms = {
             "cross_entropy": losses.cross_entropy(self.head(neck), label),
             "triplet": losses.triplet_hinge(pooled, label, self.margin),
         }
+        return torch.stack([*terms.values()]).sum(), terms
 
-    def after(self, label: Tensor) -> None:
-        """Nothing."""
-
-    def optimizers(self) -> Iterator[torch.optim.Optimizer]:
+    def optimizers(self) -> Sequence[torch.optim.Optimizer]:
         """The encoder's and the classifier's."""
-        yield from (self.optimizer, self.head.optimizer)
+        return [self.optimizer, self.head.optimizer]
 
     def state_dict(self) -> dict[str, Any]:
         """With the classifier."""
@@ -87,7 +87,7 @@ def work(chosen: UDAP) -> None:
     job = Job.of(chosen)
 
     def self_training(encoder: Encoder, truth: Truth) -> SelfTraining:
-        return SelfTraining(chosen, encoder, job.target("tgt"), truth, job.device, job.source("src"))
+        return SelfTraining(chosen, encoder, job.target("tgt"), truth, job.machine, source=job.source("src"))
 
     rows, main_row, build = (ROWS, "UDAP", self_training) if chosen.epochs else ({}, "direct transfer", None)
     adaptation.adapt(job, adaptation.Recipe("udap", "UDAP", rows, main_row, "", build))

@@ -148,13 +148,23 @@ def test_a_video_that_lies_on_its_side_is_turned(tmp_path: Path) -> None:
 
 
 def test_a_video_that_begins_late_or_says_no_length(tmp_path: Path) -> None:
-    run(film(tmp_path / "late.ts", 100, first=90_000), out=tmp_path / "late", every=10, rules=Rules(padding=0, min_score=0.8))
+    run(
+        film(tmp_path / "late.ts", 100, first=90_000),
+        out=tmp_path / "late",
+        every=10,
+        rules=Rules(padding=0, min_score=0.8),
+    )
     frame = np.sort(open_dataset(tmp_path / "late").crops.frame)
     assert frame[0] == 0 and len(frame) == 10 and frame[-1] == 90
     unsaid = film(tmp_path / "live.mkv", 100, live="1")
     run(unsaid, out=tmp_path / "live", every=10, rules=Rules(padding=0, min_score=0.8))
     assert np.sort(open_dataset(tmp_path / "live").crops.frame).tolist() == [*range(0, 100, 10)]
-    run(film(tmp_path / "raw.mp4", 100, form="m4v"), out=tmp_path / "raw", every=10, rules=Rules(padding=0, min_score=0.8))
+    run(
+        film(tmp_path / "raw.mp4", 100, form="m4v"),
+        out=tmp_path / "raw",
+        every=10,
+        rules=Rules(padding=0, min_score=0.8),
+    )
     crops = open_dataset(tmp_path / "raw").crops
     order = np.argsort(crops.frame)
     assert crops.frame[order].tolist() == [*range(0, 100, 10)], "a stream without times, in two runs"

@@ -43,9 +43,23 @@ def test_encoders(name: str) -> None:
     assert not idle, "parameters that never learn"
 
 
+@pytest.mark.parametrize("name", ["timm:test_vit", "timm:test_vit4"])
+def test_transformers_make_maps_of_their_patches(name: str) -> None:
+    encoder = backbones.build(EncoderSpec(name, 64, 32, "avg"), "none", 0).eval()
+    one, other = torch.zeros(1, 3, 64, 32), torch.zeros(1, 3, 64, 32)
+    other[..., 48:, 16:] = 5.0
+    maps = encoder.body(torch.cat([one, other]))
+    changed = (maps[0] - maps[1]).abs().mean(0)
+    assert maps.shape[2:] == (4, 2) and changed.argmax() == 7, "a patch is not where it lies in the picture"
+    with pytest.raises(UserError, match="wanted --pool avg"):
+        backbones.build(EncoderSpec(name, 64, 32, "gem"), "none", 0)
+    with pytest.raises(UserError, match="takes no pictures of 60 x 32|wanted"):
+        backbones.build(EncoderSpec(name, 60, 32, "avg"), "none", 0)
+
+
 def test_the_last_stride_is_one() -> None:
     for name, per_pixel in (("resnet18", 16), ("mobilenetv3_small_050", 16)):
-        body, _ = backbones._body(name)
+        body, _ = backbones._body(EncoderSpec(name))
         assert body(torch.zeros(2, 3, 64, 32)).shape[2:] == (64 // per_pixel, 32 // per_pixel)
 
 
@@ -54,7 +68,7 @@ def test_resnet_is_torchvisions() -> None:
     torchvision = pytest.importorskip("torchvision")
     for name in ("resnet18", "resnet50"):
         theirs = torchvision.models.get_model(name).eval()
-        ours, _ = backbones._body(name)
+        ours, _ = backbones._body(EncoderSpec(name))
         state = {key: value for key, value in theirs.state_dict().items() if not key.startswith("fc.")}
         checkpoint.fit(ours, state, "torchvision")
         for module in ours.get_submodule("layer4.0").modules():
@@ -237,7 +251,7 @@ def test_augment_draws_by_its_key_alone() -> None:
     first, second, other = (data.augment(pictures, rng(0, key)) for key in (1, 1, 2))
     np.testing.assert_array_equal(first, second)
     assert (pictures == original).all() and (first != other).any() and first.shape == pictures.shape
-    plain = data.augment(np.full((400, 50, 25, 3), 255, np.uint8), rng(3), erase=1.0)
+    plain = data.augment(np.full((400, 50, 25, 3), 255, np.uint8), rng(3), data.Augmentation(erase=1.0))
     mean = (data.MEAN * 255).astype(np.uint8)
     share = (plain == mean).all(-1).mean((1, 2))
     assert 0.01 < share.min() < 0.05 and 0.3 < share.max() < 0.45
@@ -246,7 +260,7 @@ def test_augment_draws_by_its_key_alone() -> None:
 def test_jitter_changes_light_and_colour_by_its_strength() -> None:
     halves = np.full((4000, 50, 25, 3), 80, np.uint8)
     halves[:, 25:] = 120
-    changed = data._jittered(halves, rng(4), 0.2).astype(float).mean(2)  # (B, 50, 3)
+    changed = data._jittered(halves, rng(4), 0.2, 4000, slice(None)).astype(float).mean(2)  # (B, 50, 3)
     light = np.log(changed.mean((1, 2)) / 100)
     contrast = np.log((changed[:, 25:] - changed[:, :25]).mean((1, 2)) / changed.mean((1, 2)) / 0.4)
     tint = np.log(changed.mean(1) / changed.mean((1, 2))[:, None])
@@ -254,15 +268,43 @@ def test_jitter_changes_light_and_colour_by_its_strength() -> None:
     for name, found in {"light": light, "contrast": contrast, "tint": tint}.items():
         assert abs(found.mean()) < 0.02 and abs(found.std() / wanted[name] - 1) < 0.06, name
     red = np.full((4000, 4, 4, 3), (160, 80, 80), np.uint8)
-    vivid = data._jittered(red, rng(5), 0.2).astype(float).mean((1, 2))
+    vivid = data._jittered(red, rng(5), 0.2, 4000, slice(None)).astype(float).mean((1, 2))
     spread = (vivid[:, 0] - vivid[:, 1]) / vivid.mean(1)
     assert 0.15 < (spread / 0.75).std() < 0.35
-    same = data.augment(halves[:8], rng(6), jitter=0.2), data.augment(halves[:8], rng(6), jitter=0.2)
-    np.testing.assert_array_equal(*same)
+    np.testing.assert_array_equal(*(data.augment(halves[:8], rng(6), data.Augmentation(jitter=0.2)) for _ in range(2)))
     flat = np.full((8, 50, 25, 3), 255, np.uint8)
-    plain, jittered = (data.augment(flat, rng(6), jitter=jitter) for jitter in (0.0, 0.2))
+    plain, jittered = (data.augment(flat, rng(6), data.Augmentation(jitter=jitter)) for jitter in (0.0, 0.2))
     mean = (data.MEAN * 255).astype(np.uint8)
     assert ((plain == mean).all(-1) == (jittered == mean).all(-1)).all(), "jitter moved the other draws"
+
+
+def test_blur_softens_its_share_of_the_pictures() -> None:
+    checks = np.tile(np.array([0, 255], np.uint8), (200, 256, 64))[..., None].repeat(3, -1)
+    by = data.Augmentation(erase=0, blur=0.4)
+    contrast = data.augment(checks, rng(7), by)[:, 32:-32, 32:-32].astype(float).std((1, 2, 3))
+    assert 0.25 < (contrast < 120).mean() < 0.45 and contrast.min() < 10 and (contrast > 127.4).mean() > 0.5
+
+
+@pytest.mark.parametrize("by", [data.PLAIN, data.Augmentation(jitter=0.2, blur=0.5)])
+def test_a_share_of_a_batch_is_augmented_as_in_the_whole(by: data.Augmentation) -> None:
+    pictures = rng(0).integers(0, 255, (6, 50, 25, 3), np.uint8)
+    whole = data.augment(pictures, rng(1), by)
+    for part in (slice(0, 2), slice(2, 4), slice(4, 6)):
+        np.testing.assert_array_equal(data.augment(pictures[part], rng(1), by, 6, part), whole[part])
+
+
+def test_a_feed_goes_on_from_any_batch_with_the_same_bits() -> None:
+    pictures = rng(0).integers(0, 255, (9, 32, 16, 3), np.uint8)
+    images, drawn = data.Images.of_array(pictures), [rng(1, n).integers(0, 9, 4) for n in range(6)]
+    whole = data.Feed(images, drawn, ("key",), "cpu", views=2)
+    seen = [next(whole) for _ in drawn]
+    later = data.Feed(images, drawn, ("key",), "cpu", views=2, first=4)
+    for (views, index), (others, same) in zip(seen[4:], [next(later), next(later)]):
+        assert torch.equal(index, same) and all(map(torch.equal, views, others)) and not torch.equal(*views)
+    plain = data.to_tensor(data.augment(pictures[drawn[0]], rng("key", 0, 0)))
+    assert torch.equal(seen[0][0][0], plain)
+    wanted = (pictures.astype(np.float64) / 255 - data.MEAN) / data.STD
+    np.testing.assert_allclose(data.to_tensor(pictures), wanted.transpose(0, 3, 1, 2), atol=1e-6)
 
 
 def test_a_light_generator_begins_as_the_identity() -> None:

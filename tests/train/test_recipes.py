@@ -148,8 +148,8 @@ def test_mmt_s_nets_learn_from_each_other_s_slow_means(
     teaches, softly = mmt.Student.teaches, mmt.losses.soft_cross_entropy
     by: dict[int, int] = {}
 
-    def note(self: mmt.Student, pictures: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        features, logits = teaches(self, pictures)
+    def note(self: mmt.Student, *seen: object) -> tuple[torch.Tensor, torch.Tensor]:
+        features, logits = teaches(self, *seen)
         by[id(logits)] = id(self.head)
         kept.append(logits)
         return features, logits

@@ -1,16 +1,20 @@
 """The frame of every recipe that adapts an encoder to a target: pretraining, its own stage, figures, report."""
 
-from collections.abc import Callable, Mapping
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
+from tqdm import tqdm
 
-from opengspr import loop
+from opengspr import loop, ranks
 from train.parts import backbones, preparation, report, run
 from train.parts.backbones import Encoder
+from train.parts.data import Unlabelled
 from train.parts.evaluation import Rows, Truth, score_rows, table
+from train.parts.learning import Learning, Machine
 from train.parts.preparation import Job, pretrain
 from train.parts.pseudo_labels import Clustered
 
@@ -51,11 +55,53 @@ SMALL: dict[str, Any] = preparation.SMALL | {
 }  # fmt: skip
 
 
-class AdaptingStage(loop.Stage, Protocol):
-    """A stage that leaves encoders."""
+class AdaptingStage(Learning):
+    """A stage that learns from a target and leaves encoders.
 
+    Args:
+        chosen: settings.
+        rows: of the recipe's table.
+        target: pictures and cameras.
+        truth: for figures and diagnosis only; None = neither.
+        machine: what it runs on.
+    """
+
+    name = "adaptation"
+
+    def __init__(
+        self, chosen: Clustering, rows: Rows, target: Unlabelled, truth: Truth | None, machine: Machine
+    ) -> None:
+        self.seed, self.epochs, self.steps = chosen.seed, chosen.epochs, chosen.steps
+        self.settings, self.rows, self.target, self.truth = chosen, rows, target, truth
+        self.machine, self.device, self.augmentation = machine, machine.device, chosen.augmentation
+
+    @abstractmethod
     def encoders(self) -> dict[str, Encoder]:
         """By the name of their weights file."""
+
+    def nets(self) -> Iterable[Encoder]:
+        """The encoders."""
+        return self.encoders().values()
+
+    def told(self, found: Clustered, epoch: int, name: str = "target") -> dict[str, float]:
+        """What is logged of a clustering; the purity is a diagnosis that training never sees. Prints warnings."""
+        if ranks.first():
+            for warning in found.warnings:
+                tqdm.write(f"warning: {name}, epoch {epoch + 1}: {warning}")
+        values: dict[str, float] = {"clusters": found.found, "dropped": found.dropped, "eps": found.eps}
+        values["alone"] = int(np.sum(found.label < 0))
+        if self.truth:
+            values["purity"] = self.truth.diagnose(found.label)
+        return {f"{name}_{key}": value for key, value in values.items()}
+
+    def end_epoch(self, epoch: int) -> Mapping[str, float]:
+        """mAP of each row after every so many epochs, for the curves. Nothing is chosen by it."""
+        super().end_epoch(epoch)
+        every = self.settings.evaluate_every
+        if self.truth is None or not every or (epoch + 1) % every:
+            return {}
+        scored = score_rows(self.rows, self.encoders(), self.truth)
+        return {f"{row} mAP": one.figures["mAP"] for row, (one, _) in scored.items()}
 
 
 @dataclass(frozen=True)
@@ -83,14 +129,16 @@ def adapt(job: Job, recipe: Recipe) -> None:
     with job.folder(recipe.name) as folder:
         if folder:
             truth = Truth(job.data["tgt"], job.chosen.height, job.chosen.width)
-            encoder = pretrain(job)
-            encoder.save(folder / "direct.safetensors")
+            encoders = {"direct": pretrain(job)}
             if recipe.build:
-                stage = recipe.build(encoder, truth)
-                loop.run(stage, folder)
+                stage = recipe.build(encoders["direct"], truth)
+                loop.run(stage, folder, job.chosen.watched)
                 job.stages.append(folder)
-                for name, one in stage.encoders().items():
+                encoders |= stage.encoders()
+            if ranks.first():
+                for name, one in encoders.items():
                     one.save(folder / f"{name}.safetensors")
+            ranks.wait()
             _finish(job, recipe, truth, folder)
 
 
@@ -100,6 +148,8 @@ def _finish(job: Job, recipe: Recipe, truth: Truth, folder: Path) -> None:
     files = {name for shares in rows.values() for name in shares}
     encoders = {name: backbones.load(folder / f"{name}.safetensors").to(job.device) for name in files}
     scored = score_rows(rows, encoders, truth)
+    if not ranks.first():
+        return
     figures = {row: dict(one.figures) for row, (one, _) in scored.items()}
     title = f"{recipe.title}, {' to '.join(job.pair)}"
     notes = [f"Seed {job.chosen.seed}. Last epoch, no re-ranking. {recipe.note}".strip()]
@@ -107,19 +157,3 @@ def _finish(job: Job, recipe: Recipe, truth: Truth, folder: Path) -> None:
     page = report.write(folder, title, scored, recipe.main, truth, job.sheets, histories, notes)
     run.finish(folder, {"rows": rows, "figures": figures, "main": recipe.main})
     print(f"{table(figures)}\n\nreport: {page}")
-
-
-def looked_at(truth: Truth | None, every: int, epoch: int, rows: Rows, stage: AdaptingStage) -> Mapping[str, float]:
-    """mAP of each row after every so many epochs (0 = never), for curves. Nothing is chosen by it."""
-    if truth is None or not every or (epoch + 1) % every:
-        return {}
-    return {f"{row} mAP": one.figures["mAP"] for row, (one, _) in score_rows(rows, stage.encoders(), truth).items()}
-
-
-def told(found: Clustered, truth: Truth | None, name: str = "target") -> dict[str, float]:
-    """What is logged of a clustering; the purity is a diagnosis that training never sees."""
-    values: dict[str, float] = {"clusters": found.found, "dropped": found.dropped, "eps": found.eps}
-    values["alone"] = int(np.sum(found.label < 0))
-    if truth:
-        values["purity"] = truth.diagnose(found.label)
-    return {f"{name}_{key}": value for key, value in values.items()}

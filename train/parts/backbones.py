@@ -2,7 +2,6 @@
 
 import copy
 import json
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -73,7 +72,7 @@ class Encoder(nn.Module):
     def __init__(self, spec: EncoderSpec) -> None:
         super().__init__()
         self.spec = replace(spec, domains=1)
-        self.body, channels = _body(spec.backbone)
+        self.body, channels = _body(spec)
         self.pool = GeM() if spec.pool == "gem" else nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
         self.neck = nn.BatchNorm1d(channels)
         self.neck.bias.requires_grad_(False)
@@ -82,12 +81,17 @@ class Encoder(nn.Module):
         if spec.domains > 1:
             self.split_domains(spec.domains)
 
-    def forward(self, x: Tensor, domain: int = 0) -> tuple[Tensor, Tensor]:
-        """(B, 3, H, W) -> the pooled feature and the same after the BN-neck, (B, channels) each."""
+    def pooled(self, x: Tensor, domain: int = 0) -> Tensor:
+        """(B, 3, H, W) -> the pooled feature, (B, channels) float32. The norms work by `domain` until the next call."""
         for module in self.modules():
             if isinstance(module, DomainNorm):
                 module.domain = domain
-        pooled = self.pool(self.body(x))
+        pooled: Tensor = self.pool(self.body(x).float())
+        return pooled
+
+    def forward(self, x: Tensor, domain: int = 0) -> tuple[Tensor, Tensor]:
+        """(B, 3, H, W) -> the pooled feature and the same after the BN-neck, (B, channels) each."""
+        pooled = self.pooled(x, domain)
         return pooled, self.neck(pooled)
 
     def features(self, x: Tensor, domain: int = 0) -> Tensor:
@@ -144,7 +148,7 @@ def build(spec: EncoderSpec, init: str, seed: int) -> Encoder:
     if init == "synthetic":
         raise UserError(f"--init synthetic: no weights pretrained on our renders ship with this version; {others}")
     if init == "imagenet":
-        tensors = _imagenet(spec.backbone, others)
+        tensors = _imagenet(spec, others)
     elif not Path(init).is_file():
         raise UserError(f"--init {init}: no such file; wanted imagenet, synthetic, none or a file of weights")
     else:
@@ -169,48 +173,62 @@ def update_mean(teacher: Encoder, student: Encoder, momentum: float) -> None:
 
     Running statistics are averaged the same way (our decision: the paper names parameters only); counters are copied.
     """
-    for mean, new in zip(teacher.state_dict().values(), student.state_dict().values(), strict=True):
-        if mean.is_floating_point():
-            mean.lerp_(new, 1 - momentum)
-        else:
-            mean.copy_(new)
+    pairs = [*zip(teacher.state_dict().values(), student.state_dict().values(), strict=True)]
+    means, new = zip(*(pair for pair in pairs if pair[0].is_floating_point()))
+    torch._foreach_lerp_(means, new, 1 - momentum)
+    for count, now in pairs:
+        if not count.is_floating_point():
+            count.copy_(now)
 
 
-def _body(name: str) -> tuple[nn.Module, int]:
-    """The convolutional body by its name and the number of channels of its last map."""
+def _body(spec: EncoderSpec) -> tuple[nn.Module, int]:
+    """The body and the number of channels of its last map."""
+    name = spec.backbone
     if name in RESNETS:
         resnet = ResNet(*RESNETS[name])
         return resnet, resnet.channels
     if name != "mobilenetv3_small_050" and not name.startswith("timm:"):
         raise UserError(f"--backbone {name}: wanted one of {', '.join(NAMES)}")
-    return _timm(name.removeprefix("timm:"), pretrained=False)
+    return _timm(spec, pretrained=False)
 
 
-def _timm(name: str, pretrained: bool) -> tuple[nn.Module, int]:
-    """A timm model without its head, its last stride of 2 set to 1."""
+def _timm(spec: EncoderSpec, pretrained: bool) -> tuple[nn.Module, int]:
+    """A timm model without its head, for the input's size; its last stride of 2, if there is one, set to 1."""
     import timm  # takes seconds, and only these backbones need it
 
+    name, size = spec.backbone.removeprefix("timm:"), (spec.height, spec.width)
     if name not in timm.list_models():
         raise UserError(f"--backbone timm:{name}: timm {timm.__version__} has no such model")
-    model = timm.create_model(name, pretrained=pretrained, num_classes=0, global_pool="")
-    body = _Features(model).eval()
-    _keep_last_stride_at_one(body)
+    given: dict[str, Any] = {"pretrained": pretrained, "num_classes": 0, "global_pool": ""}
+    try:
+        model = timm.create_model(name, img_size=size, **given)  # transformers have an embedding for each place
+    except TypeError:
+        model = timm.create_model(name, **given)
+    body, picture = _Features(model).eval(), torch.zeros(1, 3, *size)
+    _keep_last_stride_at_one(body, picture)
     with torch.no_grad():
-        shape = body(torch.zeros(1, 3, 128, 64)).shape
+        try:
+            shape = body(picture).shape
+        except (AssertionError, RuntimeError) as error:
+            why = f"takes no pictures of {spec.height} x {spec.width} ({str(error).splitlines()[0]})"
+            raise UserError(f"--backbone timm:{name}: {why}") from error
     if len(shape) != 4:
         raise UserError(f"--backbone timm:{name}: gives no map (B, C, H, W) but a tensor of {len(shape)} dimensions")
+    if body.signed and spec.pool == "gem":
+        raise UserError(f"--backbone timm:{name} --pool gem: its features have signs; wanted --pool avg")
     return body.train(), shape[1]
 
 
 @torch.no_grad()
-def _keep_last_stride_at_one(body: nn.Module) -> None:
+def _keep_last_stride_at_one(body: nn.Module, picture: Tensor) -> None:
     """Sets the strides of 2 that work on the smallest maps to 1; a body that cannot work so keeps them."""
     heights: dict[nn.Conv2d, int] = {}
     strided = [module for module in body.modules() if isinstance(module, nn.Conv2d) and module.stride == (2, 2)]
     hooks = [
         one.register_forward_pre_hook(lambda module, x: heights.update({module: x[0].shape[2]})) for one in strided
     ]
-    picture = torch.zeros(1, 3, 128, 64)
+    if not strided:
+        return
     body(picture)
     for hook in hooks:
         hook.remove()
@@ -226,7 +244,7 @@ def _keep_last_stride_at_one(body: nn.Module) -> None:
 
 
 class _Features(nn.Module):
-    """A timm model up to its last map."""
+    """A timm model up to its last map; a transformer's tokens are put where they lie in the picture."""
 
     def __init__(self, model: Any) -> None:
         super().__init__()
@@ -239,12 +257,23 @@ class _Features(nn.Module):
                 setattr(model, head, nn.Identity())
 
     def forward(self, x: Tensor) -> Tensor:
-        forward_features: Callable[[Tensor], Tensor] = self.model.forward_features
-        return forward_features(x)
+        found: Tensor = self.model.forward_features(x)
+        if found.ndim == 3 and hasattr(self.model, "patch_embed"):
+            tokens = found[:, getattr(self.model, "num_prefix_tokens", 0) :]
+            return tokens.transpose(1, 2).unflatten(2, self.model.patch_embed.grid_size)
+        if found.ndim == 4 and found.shape[1] != self.model.num_features:  # channels come last
+            return found.permute(0, 3, 1, 2)
+        return found
+
+    @property
+    def signed(self) -> bool:
+        """Whether its features may be negative by design: a transformer's, after its last norm."""
+        return hasattr(self.model, "patch_embed")
 
 
-def _imagenet(backbone: str, others: str) -> dict[str, Tensor]:
+def _imagenet(spec: EncoderSpec, others: str) -> dict[str, Tensor]:
     """ImageNet weights of the body."""
+    backbone = spec.backbone
     if backbone.startswith("ibn"):
         raise UserError(
             f"--init imagenet: {backbone} has ImageNet weights from its authors only, to be given as a file; {others}"
@@ -254,7 +283,7 @@ def _imagenet(backbone: str, others: str) -> dict[str, Tensor]:
             from torchvision.models import get_model_weights
 
             return dict(get_model_weights(backbone).DEFAULT.get_state_dict(progress=False))
-        return _timm(backbone.removeprefix("timm:"), pretrained=True)[0].state_dict()
+        return _timm(spec, pretrained=True)[0].state_dict()
     except UserError:
         raise
     except Exception as error:  # no network, no cache, a site that is down: whatever it was, the remedy is the same

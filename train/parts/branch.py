@@ -9,10 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from opengspr import ranks
 from train.parts import backbones, losses, pseudo_labels
 from train.parts.backbones import Encoder
 from train.parts.data import Labelled, Unlabelled
 from train.parts.evaluation import extract
+from train.parts.learning import Machine
 from train.parts.memory import InstanceMemory, class_means
 
 
@@ -37,17 +39,17 @@ class Branch:
         spec: settings.
         encoder: what it begins as; copied, with batch norms kept apart by domain.
         source: labelled pictures; None = the target alone.
-        device: cpu or cuda.
+        machine: what it runs on.
     """
 
-    def __init__(self, spec: BranchSpec, encoder: Encoder, source: Labelled | None, device: str) -> None:
-        self.spec, self.source, self.device = spec, source, device
+    def __init__(self, spec: BranchSpec, encoder: Encoder, source: Labelled | None, machine: Machine) -> None:
+        self.spec, self.source, self.machine, self.device = spec, source, machine, machine.device
         self.encoder = copy.deepcopy(encoder)
         if source:
             self.encoder.split_domains(2)
-        self.encoder.to(device).train()
+        self.encoder.to(self.device).train()
         self.teacher = backbones.mean_teacher(self.encoder)
-        self.source_label = torch.from_numpy(source.label if source else np.empty(0, np.int64)).to(device)
+        self.source_label = torch.from_numpy(source.label if source else np.empty(0, np.int64)).to(self.device)
         empty = torch.zeros(0, encoder.channels)
         self.memory = InstanceMemory(empty, empty, spec.momentum)
         self.label = np.empty(0, np.int64)
@@ -64,9 +66,8 @@ class Branch:
                 own = class_means(extract(by, self.source.images, domain=0), self.source_label, self.source.classes)
             self.memory = InstanceMemory(own, features, self.spec.momentum)
         spec = self.spec
-        found = pseudo_labels.refine(
-            features.cpu().numpy(), spec.criterion, self.eps, spec.k1, spec.k2, spec.min_samples, self.threshold
-        )
+        shape = spec.criterion, self.eps, spec.k1, spec.k2, spec.min_samples, self.threshold
+        found = ranks.by_first(lambda: pseudo_labels.refine(features.cpu().numpy(), *shape))
         self.label, self.eps, self.threshold = found.label, found.eps, found.threshold
         return found
 
@@ -78,13 +79,14 @@ class Branch:
         """Joint contrastive loss, SMCR eq. 4 and 10: one mean over source and target, against all classes.
 
         Args:
-            pictures: of the source, where there is one, and of the target, (B, 3, H, W) each.
+            pictures: this rank's, of the source, where there is one, and of the target, (B / ranks, 3, H, W) each.
             own, index: which pictures of the source and of the target they are, (B,) each; none of the source = (0,).
 
         Returns:
             the loss, the features (2B, D) with the source first, and their memory entries (2B,) for `memory.update`.
         """
-        features = torch.cat([self.encoder.features(given, domain) for domain, given in enumerate(pictures)])
+        seen = [self.machine.features(self.encoder, given, domain) for domain, given in enumerate(pictures)]
+        features = torch.cat(seen)
         label, sources = self.source_label[own], self.memory.sources
         classes = torch.cat([label, sources + self.memory.label[index]])
         loss = losses.memory_contrastive(features, self.memory.classes(), classes, self.spec.temperature)

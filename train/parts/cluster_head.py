@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from train.parts.learning import adam
 from train.parts.memory import class_means
 
 
@@ -25,7 +26,7 @@ class ClusterHead:
 
     def _sized(self, classes: int) -> None:
         self.weight = nn.Parameter(torch.zeros(classes, self.channels, device=self.device))
-        self.optimizer = torch.optim.Adam([self.weight], weight_decay=self.weight_decay)
+        self.optimizer = adam([self.weight], 1e-3, self.weight_decay)
 
     def begin(self, features: Tensor, label: Tensor, lr: float) -> None:
         """A row per cluster: the mean of its members' features, unit norm (MMT, ABMT).

@@ -1,7 +1,8 @@
-"""Pictures for training: decoded once where they fit into memory, by worker processes where they do not."""
+"""Pictures for training: decoded once where they fit into memory, by worker processes where they do not; augmented."""
 
+from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from os import cpu_count
 from typing import Protocol
@@ -9,14 +10,19 @@ from typing import Protocol
 import numpy as np
 import torch
 from PIL import Image
+from scipy.ndimage import gaussian_filter
 from torch import Tensor
+from torch.profiler import record_function
 
 from datasets.pictures import decode
+from opengspr import ranks
 from opengspr.command import UserError
+from opengspr.randomness import rng
 
 MEAN = np.array([0.485, 0.456, 0.406], np.float32)
 STD = np.array([0.229, 0.224, 0.225], np.float32)
 RAM_LIMIT_BYTES = 2 << 30
+AHEAD = 2  # batches that are made before they are wanted
 
 
 class Source(Protocol):
@@ -128,34 +134,68 @@ def labelled(crops: LabelledSource, height: int, width: int) -> Labelled:
 
 def to_tensor(pictures: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
     """(B, H, W, 3) uint8 -> (B, 3, H, W) float32, standardised by ImageNet's mean and deviation, channels last."""
-    scaled = (pictures.astype(np.float32) / 255 - MEAN) / STD
-    return torch.from_numpy(scaled).permute(0, 3, 1, 2).to(device)
+    given = torch.from_numpy(pictures)
+    if torch.device(device).type == "cuda":
+        given = given.pin_memory().to(device, non_blocking=True)  # as bytes: a quarter of the way
+    mean, deviation = (torch.from_numpy(255 * one).to(device) for one in (MEAN, STD))
+    return given.float().sub_(mean).div_(deviation).permute(0, 3, 1, 2)
 
 
-def augment(pictures: np.ndarray, rng: np.random.Generator, erase: float = 0.5, jitter: float = 0.0) -> np.ndarray:
-    """Flips half of the pictures, shifts each by up to 1/25 of its height, erases a rectangle in some; may jitter.
+@dataclass(frozen=True)
+class Augmentation:
+    """What is done to pictures before they are learnt from, beside flips and shifts.
+
+    Attributes:
+        erase: probability of an erased rectangle: 2 to 40 % of the area, sides 0.3 to 3.3, filled with the mean colour.
+        jitter: of light and colour, as two cameras differ in them; see `_jittered`. 0 = none.
+        blur: probability of a Gaussian blur of 0.1 to 2 pixels at 256 x 128, less at smaller sizes. 0 = none.
+    """
+
+    erase: float = 0.5
+    jitter: float = 0.0
+    blur: float = 0.0
+
+
+PLAIN = Augmentation()
+
+
+def augment(
+    pictures: np.ndarray,
+    draws: np.random.Generator,
+    by: Augmentation = PLAIN,
+    batch: int | None = None,
+    part: slice = slice(None),
+) -> np.ndarray:
+    """Flips half of the pictures, shifts each by up to 1/25 of its height, erases a rectangle in some; see `by`.
 
     Args:
         pictures: (B, H, W, 3) uint8.
-        rng: the draws; a batch takes the same number of them whatever comes out.
-        erase: probability of an erased rectangle: 2 to 40 % of the area, sides 0.3 to 3.3, filled with the mean colour.
-        jitter: of light and colour, as two cameras differ in them; see `_jittered`. 0 = none.
+        draws: a batch takes the same number of them whatever comes out.
+        by: settings.
+        batch, part: how many pictures the batch has of which these are a part, and which; by default all of it.
 
     Returns:
         (B, H, W, 3) uint8, a copy.
     """
-    count, height, width, _ = pictures.shape
+    count, (height, width) = batch or len(pictures), pictures.shape[1:3]
     pad = max(1, height // 25)
-    flip = rng.random(count) < 0.5
-    shift = rng.integers(0, 2 * pad + 1, (count, 2))
-    erased = rng.random(count) < erase
-    area, log_ratio = rng.uniform(0.02, 0.4, count), rng.uniform(np.log(0.3), np.log(3.3), count)
-    corner = rng.random((count, 2))
-    if jitter:
-        pictures = _jittered(pictures, rng, jitter)
+    flip = (draws.random(count) < 0.5)[part]
+    shift = draws.integers(0, 2 * pad + 1, (count, 2))[part]
+    erased = (draws.random(count) < by.erase)[part]
+    area = draws.uniform(0.02, 0.4, count)[part]
+    log_ratio = draws.uniform(np.log(0.3), np.log(3.3), count)[part]
+    corner = draws.random((count, 2))[part]
+    if by.jitter:
+        pictures = _jittered(pictures, draws, by.jitter, count, part)
+    if by.blur:
+        blurred = (draws.random(count) < by.blur)[part]
+        sigma = height / 256 * draws.uniform(0.1, 2.0, count)[part]
+        pictures = pictures.copy()
+        for i in np.flatnonzero(blurred):
+            pictures[i] = gaussian_filter(pictures[i], (sigma[i], sigma[i], 0))
     padded = np.pad(pictures, ((0, 0), (pad, pad), (pad, pad), (0, 0)))
     result = np.empty_like(pictures)
-    for i in range(count):
+    for i in range(len(pictures)):
         top, left = shift[i]
         view = padded[i, top : top + height, left : left + width]
         result[i] = view[:, ::-1] if flip[i] else view
@@ -167,16 +207,61 @@ def augment(pictures: np.ndarray, rng: np.random.Generator, erase: float = 0.5, 
     return result
 
 
-def _jittered(pictures: np.ndarray, rng: np.random.Generator, strength: float) -> np.ndarray:
+class Feed:
+    """An epoch's augmented batches in order, made a little ahead.
+
+    Args:
+        images: pictures.
+        batches: of picture indices, (B,) each; every rank gets the same and makes its own share of each.
+        key: names the draws: batch n of the epoch is augmented by `rng(*key, n, view)`, so a resumed epoch has the same
+            bits, on any number of ranks.
+        device: cpu or cuda.
+        by: how pictures are augmented.
+        views: how often, anew each time.
+        first: batches before this one are left out.
+    """
+
+    def __init__(
+        self,
+        images: Images,
+        batches: Sequence[np.ndarray],
+        key: Sequence[object],
+        device: str,
+        by: Augmentation = PLAIN,
+        views: int = 1,
+        first: int = 0,
+    ) -> None:
+        self.device, self.key, self.by, self.views, self.next = device, key, by, views, first
+        self.left = deque(batches[first:])
+        self.pictures = images.stream([batch[ranks.share(len(batch))] for batch in self.left])
+        self.thread = ThreadPoolExecutor(1)
+        self.ahead: deque[Future[list[np.ndarray]]] = deque()
+
+    def _make(self, number: int, size: int) -> list[np.ndarray]:
+        given, part = next(self.pictures), ranks.share(size)
+        return [augment(given, rng(*self.key, number, view), self.by, size, part) for view in range(self.views)]
+
+    def __next__(self) -> tuple[list[Tensor], Tensor]:
+        """This rank's pictures in each view, (B / ranks, 3, H, W); the indices of all ranks' pictures, (B,)."""
+        while len(self.ahead) < min(AHEAD + 1, len(self.left)):
+            size = len(self.left[len(self.ahead)])
+            self.ahead.append(self.thread.submit(self._make, self.next, size))
+            self.next += 1
+        with record_function("waiting for pictures"):
+            index, made = self.left.popleft(), self.ahead.popleft().result()
+        return [to_tensor(one, self.device) for one in made], torch.from_numpy(index).to(self.device)
+
+
+def _jittered(pictures: np.ndarray, draws: np.random.Generator, strength: float, batch: int, part: slice) -> np.ndarray:
     """Pictures (B, H, W, 3) uint8 with other brightness, contrast, saturation and tint.
 
     Each changes by a factor of its own for every picture, whose logarithm is normal: of deviation `strength` for
     brightness and saturation, 2/3 of it for contrast, 1/3 of it for each channel's tint.
     """
-    of_all, of_channels = (len(pictures), 1, 1, 1), (len(pictures), 1, 1, 3)
+    of_all, of_channels = (batch, 1, 1, 1), (batch, 1, 1, 3)
     deviations = ((1.0, of_all), (1 / 3, of_channels), (2 / 3, of_all), (1.0, of_all))
     light, tint, contrast, saturation = (
-        np.exp(rng.normal(0, part * strength, shape)).astype(np.float32) for part, shape in deviations
+        np.exp(draws.normal(0, each * strength, shape)[part]).astype(np.float32) for each, shape in deviations
     )
     mean = pictures.mean((1, 2, 3), keepdims=True, dtype=np.float32)
     changed = (mean + (pictures - mean) * contrast) * (light * tint)

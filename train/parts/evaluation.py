@@ -8,6 +8,7 @@ from torch import Tensor
 
 from datasets.manifest import Dataset
 from datasets.unlabelled import image_order
+from opengspr import ranks
 from train.parts.backbones import Encoder
 from train.parts.data import Images, to_tensor
 from train.parts.factors import Groups, by_camera_pair, by_factor
@@ -29,10 +30,11 @@ def extract(encoder: Encoder, images: Images, domain: int = -1, size: int = 128)
     """
     was_training, device = encoder.training, next(encoder.parameters()).device
     encoder.eval()
-    parts = np.split(np.arange(len(images)), range(size, len(images), size))
+    own = np.arange(len(images))[ranks.part(len(images))]
+    parts = np.split(own, range(size, len(own), size)) if len(own) else []
     found = [encoder.features(to_tensor(pictures, device), domain) for pictures in images.stream(parts)]
     encoder.train(was_training)
-    return torch.cat(found)
+    return ranks.joined(torch.cat(found or [torch.empty(0, encoder.channels, device=device)]), len(images))
 
 
 def fuse(features: Sequence[Tensor], shares: Sequence[float]) -> Tensor:
@@ -115,10 +117,13 @@ def score_rows(rows: Rows, encoders: Mapping[str, Encoder], truth: Truth) -> dic
         rows: by the row's name, the encoders that it fuses and their shares.
         encoders: by name.
         truth: the target's.
+
+    Returns:
+        by row; of several ranks only the first one's has any.
     """
     features = {name: truth.features(encoders[name]) for name in {name for row in rows.values() for name in row}}
     scored = {}
-    for row, shares in rows.items():
+    for row, shares in rows.items() if ranks.first() else ():
         sides = zip(*(features[name] for name in shares), strict=True)
         query, gallery = (fuse(side, list(shares.values())) for side in sides)
         scored[row] = truth.score((query, gallery)), (query, gallery)

@@ -13,11 +13,12 @@ from typing import Any, Literal, TypeVar
 from datasets.manifest import Dataset
 from datasets.opening import open_dataset
 from datasets.unlabelled import unlabelled
-from opengspr import UserError, command, loop
+from opengspr import UserError, command, loop, ranks
 from opengspr.files import output_folder
 from train.parts import backbones, report, run, settings, translation
 from train.parts.backbones import Encoder, EncoderSpec
-from train.parts.data import Images, Labelled, Unlabelled, labelled
+from train.parts.data import Augmentation, Images, Labelled, Unlabelled, labelled
+from train.parts.learning import Machine
 from train.parts.supervised import Supervised, SupervisedSpec
 
 
@@ -40,8 +41,16 @@ class Adaptation(settings.Common):
     height: int = 256
     width: int = 128
     weight_decay: float = 5e-4
+    erase: float = 0.5
+    """Share of the pictures in which a rectangle is erased."""
     jitter: float = 0.0
-    """Strength of colour jitter in stages 1 and 3 (deviation of the logarithm of brightness); the papers have none."""
+    """Strength of colour jitter (deviation of the logarithm of brightness); the papers have none."""
+    blur: float = 0.0
+    """Share of the pictures that are blurred."""
+    amp: Literal["auto", "bf16", "off"] = "auto"
+    """Arithmetic of the nets: bf16, float32 (off), or by the device: bf16 on GPUs that have it."""
+    accumulate: int = 1
+    """Batches whose gradients make one update."""
     pretrain_on: Literal["translated+source", "synthetic"] = "translated+source"
     """Images of stage 1; `synthetic` = untranslated and alone."""
     pretrain_epochs: int = 80
@@ -63,6 +72,11 @@ class Adaptation(settings.Common):
     gan_blocks: int = 9
     gan_light: bool = False
     """Generators for CPUs: half size, a change instead of a picture."""
+
+    @property
+    def augmentation(self) -> Augmentation:
+        """Of the pictures that an encoder learns from."""
+        return Augmentation(self.erase, self.jitter, self.blur)
 
 
 SMALL_TARGET = 5000  # training crops below which `--budget auto` is small
@@ -103,6 +117,7 @@ def start(
     def begin(first: Recipe) -> None:
         work(settings.resolve(first, args, small, ablations, is_small))
 
+    ranks.begin()
     command(kind, begin, args)
 
 
@@ -112,7 +127,7 @@ class Job:
 
     chosen: Adaptation
     data: Mapping[str, Dataset]
-    device: str
+    machine: Machine
     sheets: list[report.Sheet] = field(default_factory=list)
     stages: list[Path] = field(default_factory=list)
 
@@ -131,7 +146,13 @@ class Job:
                 raise UserError(f"--{flag}: wanted the name of a dataset")
         names = {flag: getattr(chosen, flag) for flag in ("syn", "src", "tgt") if getattr(chosen, flag)}
         data = {flag: open_dataset(name, chosen.data_root) for flag, name in names.items()}
-        return cls(chosen, data, run.choose_device(chosen.device))
+        machine = Machine.of(run.choose_device(chosen.device), chosen.amp, chosen.accumulate)
+        return cls(chosen, data, machine)
+
+    @property
+    def device(self) -> str:
+        """cpu or cuda."""
+        return self.machine.device
 
     @property
     def pair(self) -> list[str]:
@@ -142,10 +163,16 @@ class Job:
     def folder(self, method: str) -> Iterator[Path | None]:
         """The run's folder, held for this process; None where the run is finished, which it says."""
         chosen = self.chosen
-        output_folder(chosen.runs)
         contents = settings.of_the_result(chosen) | {"data": {name: one.fingerprint for name, one in self.data.items()}}
-        folder = run.choose_folder(chosen.runs, method, "2".join(self.pair), chosen.seed, contents, chosen.again)
-        if run.result_of(folder) is not None:
+
+        def choose() -> tuple[Path, bool]:
+            output_folder(chosen.runs)
+            pair = "2".join(self.pair)
+            folder = run.choose_folder(chosen.runs, method, pair, chosen.seed, contents, chosen.again)
+            return folder, run.result_of(folder) is not None
+
+        folder, finished = ranks.by_first(choose)
+        if finished:
             print(f"finished earlier (--again runs it anew); report: {folder / 'report.html'}")
             yield None
             return
@@ -175,8 +202,11 @@ def translate(job: Job, own: str, other: str) -> Labelled:
     name = f"translate-{own}-to-{other}"
 
     def build(folder: Path) -> Mapping[str, Any]:
-        stage = translation.Translation(name, spec, labels, job.target(other).images, chosen.seed, job.device)
-        return translation.build(folder, stage)
+        def make() -> Mapping[str, Any]:
+            stage = translation.Translation(name, spec, labels, job.target(other).images, chosen.seed, job.device)
+            return translation.build(folder, stage, chosen.watched)
+
+        return ranks.by_first(make)
 
     folder = run.shared_stage(chosen.runs, name, contents, job.device, build)
     translated = replace(labels, images=translation.read_pictures(folder))
@@ -200,17 +230,18 @@ def pretrain(job: Job) -> Encoder:
     sets = [translate(job, "syn", "src") if name == "syn" and len(used) > 1 else job.source(name) for name in used]
     spec = SupervisedSpec(
         chosen.pretrain_epochs, chosen.pretrain_steps, chosen.pretrain_batch, chosen.pretrain_per_identity,
-        chosen.pretrain_lr, chosen.weight_decay, jitter=chosen.jitter,
+        chosen.pretrain_lr, chosen.weight_decay, augmentation=chosen.augmentation,
     )  # fmt: skip
-    shaping = ("seed", "backbone", "init", "pool", "height", "width", "pretrain_on")
+    shaping = ("seed", "backbone", "init", "pool", "height", "width", "pretrain_on", "amp", "accumulate")
     contents = asdict(spec) | {name: getattr(chosen, name) for name in shaping}
     contents["data"] = [job.data[name].fingerprint for name in used]
     contents["translated"] = str(job.stages[-1].name) if job.stages else None
 
     def build(folder: Path) -> Mapping[str, Any]:
         encoder = backbones.build(encoder_spec, chosen.init, chosen.seed)
-        loop.run(Supervised("pretrain", spec, encoder, sets, chosen.seed, job.device), folder)
-        encoder.save(folder / "encoder.safetensors")
+        loop.run(Supervised("pretrain", spec, encoder, sets, chosen.seed, job.machine), folder, chosen.watched)
+        if ranks.first():
+            encoder.save(folder / "encoder.safetensors")
         return {"image_steps": spec.epochs * spec.steps * spec.batch}
 
     job.stages.append(run.shared_stage(chosen.runs, "pretrain", contents, job.device, build))

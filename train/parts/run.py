@@ -14,7 +14,7 @@ import numpy as np
 import torch
 import yaml
 
-from opengspr import UserError
+from opengspr import UserError, ranks
 from opengspr.files import one_writer, output_folder, write_whole
 from opengspr.version import made_with
 
@@ -59,6 +59,10 @@ def opened(folder: Path, contents: Mapping[str, Any], device: str, force: bool =
     Raises:
         UserError: another writer is at it; or it was begun with other settings, data or device (shows which).
     """
+    if not ranks.first():  # the first holds it for all
+        ranks.wait()
+        yield folder
+        return
     output_folder(folder, parents=True)
     with one_writer(folder):
         environment = _environment(device)
@@ -68,7 +72,8 @@ def opened(folder: Path, contents: Mapping[str, Any], device: str, force: bool =
             differing = _difference(began, now)
             if (folder / ENVIRONMENT).exists():
                 old = json.loads((folder / ENVIRONMENT).read_text())
-                differing += _difference({"device": old.get("device")}, {"device": device})
+                began_on = {"device": old.get("device"), "processes": old.get("processes", 1)}
+                differing += _difference(began_on, {"device": device, "processes": ranks.count()})
                 for line in _difference(
                     {k: old.get(k) for k in ("torch", "threads", "cpu")}, environment, only_old=True
                 ):
@@ -79,6 +84,7 @@ def opened(folder: Path, contents: Mapping[str, Any], device: str, force: bool =
                 )
         write_whole(folder / CONFIG, yaml.safe_dump(dict(contents), sort_keys=False).encode())
         write_whole(folder / ENVIRONMENT, json.dumps(environment, indent=1).encode())
+        ranks.wait()
         yield folder
 
 
@@ -100,6 +106,7 @@ def _environment(device: str) -> dict[str, Any]:
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "device": device,
+        "processes": ranks.count(),
         "gpu": torch.cuda.get_device_name() if device == "cuda" else None,
         "command": sys.argv,
     }
@@ -145,9 +152,12 @@ def shared_stage(
         the finished folder.
     """
     folder = runs / "stages" / f"{name}-{short_hash(contents)}"
-    if result_of(folder) is None:
+    if ranks.by_first(lambda: result_of(folder)) is None:
         with opened(folder, contents, device):
-            finish(folder, build(folder))
+            result = build(folder)
+            if ranks.first():
+                finish(folder, result)
+            ranks.wait()
     else:
         print(f"{name}: finished earlier, in {folder}", flush=True)
     return folder

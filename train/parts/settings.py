@@ -11,6 +11,7 @@ import tyro
 
 from opengspr import UserError
 from opengspr.config import near, read_yaml
+from opengspr.watching import Watched
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -35,6 +36,15 @@ class Common:
     """Resume although settings, data or device differ from those that the run began with."""
     device: str = "auto"
     """cpu, cuda, or auto: a GPU where there is one."""
+    tensorboard: bool = False
+    """Write the curves for TensorBoard, too, beside metrics.jsonl."""
+    profile: bool = False
+    """Write where the time goes, stage by stage: profile-STAGE.txt, and a trace for ui.perfetto.dev."""
+
+    @property
+    def watched(self) -> Watched:
+        """What is written of a run beside its metrics."""
+        return Watched(self.tensorboard, self.profile)
 
 
 NOT_OF_THE_RESULT = {field.name for field in dataclasses.fields(Common)} - {"seed"}

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from opengspr import loop
 from opengspr.files import whole_file
 from opengspr.randomness import rng, seed_of
+from opengspr.watching import UNWATCHED, Watched
 from train.parts import backbones, data, losses, sampling
 from train.parts.data import Images, Labelled
 from train.parts.generators import Discriminator, Generator, ImagePool
@@ -239,7 +240,7 @@ def signed(pictures: np.ndarray, device: str) -> Tensor:
     return torch.from_numpy(scaled).permute(0, 3, 1, 2).contiguous().to(device)
 
 
-def build(folder: Path, stage: Translation) -> dict[str, Any]:
+def build(folder: Path, stage: Translation, watched: Watched = UNWATCHED) -> dict[str, Any]:
     """Trains a translator in `folder`, resuming, and writes its pictures to `translated.npy` there.
 
     The file holds (N, H, W, 3) uint8, in the order of the labelled pictures, whose labels they keep.
@@ -247,7 +248,7 @@ def build(folder: Path, stage: Translation) -> dict[str, Any]:
     Returns:
         what to keep as the stage's result.
     """
-    loop.run(stage, folder)
+    loop.run(stage, folder, watched)
     write_pictures(folder / TRANSLATED, stage.nets["there"].eval(), stage.labelled.images, stage.device)
     pictures = stage.spec.batch * stage.epochs * stage.steps
     return {"pictures": len(stage.labelled.images), "gan_image_steps": pictures}

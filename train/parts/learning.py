@@ -1,0 +1,129 @@
+"""A stage that learns: losses of a batch, gradients over all batches and ranks of an update, the update."""
+
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.profiler import record_function
+
+from opengspr import loop, ranks
+from train.parts.backbones import Encoder
+from train.parts.data import Augmentation, Feed, Images
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What a stage runs on, and how.
+
+    Attributes:
+        device: cpu or cuda.
+        amp: the type that nets compute in, None = float32. Losses and memories are float32 in any case.
+        accumulate: batches whose gradients make one update.
+    """
+
+    device: str = "cpu"
+    amp: torch.dtype | None = None
+    accumulate: int = 1
+
+    @classmethod
+    def of(cls, device: str, amp: Literal["auto", "bf16", "off"] = "auto", accumulate: int = 1) -> "Machine":
+        """By the flags: `auto` is bf16 on a GPU that has it."""
+        fast = amp == "bf16" or (amp == "auto" and device == "cuda" and torch.cuda.is_bf16_supported())
+        return cls(device, torch.bfloat16 if fast else None, accumulate)
+
+    def seen(self, encoder: Encoder, pictures: Tensor, domain: int = 0) -> tuple[Tensor, Tensor]:
+        """Pooled features of all ranks' pictures and the same after the BN-neck, float32.
+
+        Args:
+            encoder: any.
+            pictures: this rank's share, (B, 3, H, W).
+            domain: whose batch norms work.
+
+        Returns:
+            (ranks x B, channels) each.
+        """
+        with torch.autocast(self.device, self.amp, enabled=self.amp is not None):
+            mine = encoder.pooled(pictures, domain)
+        pooled = ranks.gathered(mine)
+        return pooled, encoder.neck(pooled)
+
+    def features(self, encoder: Encoder, pictures: Tensor, domain: int = 0) -> Tensor:
+        """What memories hold: the same after the BN-neck, unit norm."""
+        return F.normalize(self.seen(encoder, pictures, domain)[1], dim=1)
+
+
+def adam(weights: Iterable[nn.Parameter], lr: float, weight_decay: float) -> torch.optim.Adam:
+    """Adam in one pass over all weights."""
+    return torch.optim.Adam(weights, lr, weight_decay=weight_decay, fused=True)
+
+
+class Learning(loop.Stage):
+    """A stage for `loop.run`; a subclass says what a batch's loss is, and what moves."""
+
+    machine: Machine
+    augmentation: Augmentation
+
+    @abstractmethod
+    def nets(self) -> Iterable[nn.Module]:
+        """Nets whose batch norms keep statistics."""
+
+    @abstractmethod
+    def optimizers(self) -> Iterable[torch.optim.Optimizer]:
+        """Of all that an update moves."""
+
+    @abstractmethod
+    def loss(self) -> tuple[Tensor, dict[str, Tensor]]:
+        """The next batch's loss, and its terms for the curves."""
+
+    def remember(self) -> None:
+        """What follows each batch: memories."""
+
+    def follow(self) -> None:
+        """What follows each update: slow means."""
+
+    @property
+    def batches(self) -> int:
+        """In an epoch."""
+        return self.steps * self.machine.accumulate
+
+    def opened(self, images: Images, batches: Sequence[np.ndarray], step: int, *key: object, views: int = 1) -> Feed:
+        """The feed of an epoch from `step` on.
+
+        Args:
+            images: pictures.
+            batches: of the whole epoch, (B,) indices each.
+            step: the first.
+            key: names the draws of the augmentation.
+            views: how often each picture is augmented.
+        """
+        first = step * self.machine.accumulate
+        return Feed(images, batches, key, self.machine.device, self.augmentation, views, first)
+
+    def step(self, epoch: int, step: int) -> Mapping[str, Tensor]:
+        """One update."""
+        sums: dict[str, Tensor] = {}
+        for _ in range(self.machine.accumulate):
+            with record_function("pictures, nets and losses"):
+                loss, terms = self.loss()
+            with record_function("gradients"):
+                (loss / self.machine.accumulate).backward()
+            self.remember()
+            sums = {name: sums[name] + term.detach() if sums else term.detach() for name, term in terms.items()}
+        moved = [*self.optimizers()]
+        ranks.averaged(weight.grad for one in moved for group in one.param_groups for weight in group["params"])
+        with record_function("update"):
+            for one in moved:
+                one.step()
+                one.zero_grad()
+            self.follow()
+        return {name: value / self.machine.accumulate for name, value in sums.items()}
+
+    def end_epoch(self, epoch: int) -> Mapping[str, float]:
+        """Brings batch norms' statistics, which each rank keeps of its own share, to their means."""
+        ranks.averaged(buffer for net in self.nets() for buffer in net.buffers())
+        return {}
