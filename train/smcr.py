@@ -89,7 +89,7 @@ class Refinement(adaptation.AdaptingStage):
         super().__init__(chosen, rows(chosen), *others)
         self.chosen = chosen
         spec = BranchSpec(
-            chosen.criterion, chosen.cluster_by, chosen.eps, chosen.k1, chosen.k2, chosen.min_samples,
+            chosen.criterion, chosen.cluster_by, chosen.eps, chosen.distance, chosen.min_samples,
             chosen.memory_momentum, chosen.temperature,
         )  # fmt: skip
         self.sources = dict(zip(("dthr", "rihr"), sources, strict=True))

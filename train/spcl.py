@@ -58,7 +58,7 @@ class Contrast(adaptation.AdaptingStage):
         super().__init__(chosen, ROWS, *others)
         self.source = source
         spec = BranchSpec(
-            chosen.criterion, "online", chosen.eps, chosen.k1, chosen.k2, chosen.min_samples, chosen.memory_momentum,
+            chosen.criterion, "online", chosen.eps, chosen.distance, chosen.min_samples, chosen.memory_momentum,
             chosen.temperature,
         )  # fmt: skip
         self.branch = Branch(spec, encoder, source, self.machine)

@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.cluster import DBSCAN
 
+from opengspr import UserError
 from train.parts import clustering, neighbourhoods, pseudo_labels
+from train.parts.clustering import Distance
 
 
 def dense_jaccard(features: np.ndarray, k1: int, k2: int) -> np.ndarray:
@@ -72,6 +74,84 @@ def test_labels_equal_the_dense_ones(
         if np.abs(wanted - eps).min() > 1e-9:
             dense = DBSCAN(eps=eps, min_samples=4, metric="precomputed").fit_predict(wanted)
             np.testing.assert_array_equal(clustering.dbscan(graph, eps, 4), dense)
+
+
+def dense_by_camera(features: np.ndarray, camid: np.ndarray, by: Distance) -> np.ndarray:
+    """CA-Jaccard with plain loops."""
+    n = len(features)
+    similarity = features @ features.T
+    np.fill_diagonal(similarity, np.inf)
+    order = np.argsort(-similarity, axis=1, kind="stable")
+    lists = {
+        same: [[int(j) for j in order[i] if (camid[i] == camid[j]) == same] for i in range(n)] for same in (True, False)
+    }
+
+    def mutual(i: int, k: int, same: bool) -> set[int]:
+        return {j for j in lists[same][i][:k] if i in lists[same][j][:k]}
+
+    v = np.zeros((n, n))
+    for i in range(n):
+        near = mutual(i, by.k1_intra + 1, True) | mutual(i, by.k1_inter + 1, False)
+        for j in sorted(near):
+            v[i, j] = np.exp(2 * float(features[i] @ features[j]) - 2)
+        v[i] /= v[i].sum()
+    chosen = [lists[True][i][: by.k2_intra] + lists[False][i][: by.k2_inter] for i in range(n)]
+    v = np.array([v[some].mean(0) for some in chosen])
+    shared = np.array([[np.minimum(v[i], v[j]).sum() for j in range(n)] for i in range(n)])
+    return np.maximum(1 - shared / (2 - shared), 0)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.integers(1, 9), st.integers(1, 9), st.floats(0, 1.5), st.integers(0, 999), st.integers(1, 4), st.integers(1, 9),
+    st.integers(1, 20), st.integers(1, 4), st.integers(0, 5), st.booleans(),
+)  # fmt: skip
+def test_by_camera_distances_equal_the_dense_ones(
+    ids: int, each: int, noise: float, seed: int, cameras: int, k1_intra: int, k1_inter: int, k2_intra: int,
+    k2_inter: int, doubled: bool,
+) -> None:  # fmt: skip
+    """Also where a camera has fewer pictures than a list is long, and where there is one camera."""
+    features = np.round(people(ids, each, noise, seed) * 64) / 64
+    if doubled:
+        features = np.concatenate([features, features])
+    camid = np.random.default_rng(seed).integers(0, cameras, len(features))
+    by = Distance(by_camera=True, k1_intra=k1_intra, k1_inter=k1_inter, k2_intra=k2_intra, k2_inter=k2_inter)
+    wanted = dense_by_camera(features, camid, by)
+    stored = clustering.jaccard(by.rows(features, camid), 0.62).tocoo()
+    np.testing.assert_allclose(stored.data, wanted[stored.row, stored.col], atol=1e-9)
+    near = np.ones_like(wanted, bool)
+    near[stored.row, stored.col] = False
+    assert (wanted[near] > 0.62 - 1e-9).all()
+
+
+def test_an_index_finds_nearly_all_neighbours() -> None:
+    pytest.importorskip("faiss")
+    features = people(200, 20, 0.5, 3, width=32).astype(np.float32)
+    (exact, cosines), (found, theirs) = clustering.nearest(features, 20), clustering.approximate(features, 20)
+    shared = [len({*one} & {*other}) for one, other in zip(exact.tolist(), found.tolist())]
+    assert (found[:, 0] == np.arange(4000)).all() and np.mean(shared) / 20 > 0.95
+    both = exact == found
+    np.testing.assert_allclose(theirs[both], cosines[both], atol=1e-5)
+
+
+def test_neighbours_are_searched_as_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        clustering, "approximate", lambda features, k: called.append(k) or clustering.nearest(features, k)
+    )
+    features, camid = people(4, 5, 0.3, 0), np.zeros(20, int)
+    for search, many, wanted in (("auto", 10, 1), ("auto", 20, 0), ("exact", 10, 0), ("faiss", 20, 1)):
+        called: list[int] = []
+        monkeypatch.setattr(clustering, "MANY", many)
+        monkeypatch.setattr(clustering.importlib.util, "find_spec", lambda name: True)
+        monkeypatch.setattr(clustering.torch.cuda, "is_available", lambda: False)
+        Distance(k1=7, search=search).rows(features, camid)  # type: ignore[arg-type]
+        assert len(called) == wanted, (search, many)
+
+
+def test_without_the_index_s_package_the_remedy_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "faiss", None)
+    with pytest.raises(UserError, match=r"pip install -e '\.\[faiss\]'"):
+        Distance(search="faiss").rows(people(4, 5, 0.3, 0), np.zeros(20, int))
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -189,7 +269,7 @@ def test_a_threshold_stays_frozen() -> None:
 
 @pytest.mark.parametrize("criterion", ["smcr", "spcl", "none"])
 def test_refined_labels_have_no_gaps(criterion: str) -> None:
-    found = pseudo_labels.refine(people(12, 8, 0.6, 5), criterion, 0.45, k1=12)
+    found = pseudo_labels.refine(people(12, 8, 0.6, 5), np.zeros(96, int), Distance(k1=12), criterion, 0.45)
     kept = found.label[found.label >= 0]
     assert found.found > 1 and set(kept) == set(range(kept.max() + 1))
     classes = pseudo_labels.classes(found.label)
@@ -198,13 +278,13 @@ def test_refined_labels_have_no_gaps(criterion: str) -> None:
 
 
 def test_nothing_clusters() -> None:
-    found = pseudo_labels.refine(people(12, 1, 0, 0, 64), "smcr", 0.05, k1=4)
+    found = pseudo_labels.refine(people(12, 1, 0, 0, 64), np.zeros(12, int), Distance(k1=4), "smcr", 0.05)
     assert (found.label == -1).all() and found.threshold is None and "no cluster" in found.warnings[0]
     assert pseudo_labels.classes(found.label).tolist() == list(range(12))
 
 
 def test_all_in_one_cluster() -> None:
-    found = pseudo_labels.refine(np.tile(np.eye(4)[:1], (12, 1)), "smcr", 0.5, k1=30)
+    found = pseudo_labels.refine(np.tile(np.eye(4)[:1], (12, 1)), np.zeros(12, int), Distance(), "smcr", 0.5)
     assert (found.label == 0).all() and found.dropped == 0 and "one cluster" in found.warnings[0]
 
 

@@ -2,9 +2,9 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from tqdm import tqdm
@@ -12,6 +12,7 @@ from tqdm import tqdm
 from opengspr import loop, ranks
 from train.parts import backbones, preparation, report, run
 from train.parts.backbones import Encoder
+from train.parts.clustering import Distance
 from train.parts.data import Unlabelled
 from train.parts.evaluation import Rows, Truth, score_rows, table
 from train.parts.learning import Learning, Machine
@@ -37,10 +38,25 @@ class Clustering(preparation.Adaptation):
     eps: float = 0.6
     """Radius of DBSCAN; 0 = set once, at the first clustering, by a rule without labels."""
     k1: int = 30
+    """Nearest images among which k-reciprocal neighbours are looked for."""
     k2: int = 6
+    """Nearest images over whose neighbourhoods an image's is averaged."""
+    by_camera: bool = False
+    """CA-Jaccard (Chen et al. 2024): neighbours of the same camera and of others apart, by the four numbers below."""
+    k1_intra: int = 5
+    k1_inter: int = 20
+    k2_intra: int = 2
+    k2_inter: int = 4
+    search: Literal["auto", "exact", "faiss"] = "auto"
+    """How neighbours are found: all compared; by an index that misses some; or by an index from 200,000 images on."""
     min_samples: int = 4
     evaluate_every: int = 0
     """Epochs between looks at the target's test figures, for curves; 0 = at the end only. Nothing is chosen by them."""
+
+    @property
+    def distance(self) -> Distance:
+        """Of clustering."""
+        return Distance(**{field.name: getattr(self, field.name) for field in fields(Distance)})
 
     def rate(self, epoch: int) -> float:
         """The learning rate of an epoch."""

@@ -12,6 +12,7 @@ from torch import Tensor
 from opengspr import ranks
 from train.parts import backbones, losses, pseudo_labels
 from train.parts.backbones import Encoder
+from train.parts.clustering import Distance
 from train.parts.data import Labelled, Unlabelled
 from train.parts.evaluation import extract
 from train.parts.learning import Machine
@@ -22,14 +23,13 @@ from train.parts.memory import InstanceMemory, class_means
 class BranchSpec:
     """Settings of a branch; see `pseudo_labels.refine` and `losses.memory_contrastive`."""
 
-    criterion: str = "smcr"
-    cluster_by: str = "online"
-    eps: float = 0.6
-    k1: int = 30
-    k2: int = 6
-    min_samples: int = 4
-    momentum: float = 0.2
-    temperature: float = 0.05
+    criterion: str
+    cluster_by: str
+    eps: float
+    distance: Distance
+    min_samples: int
+    momentum: float
+    temperature: float
 
 
 class Branch:
@@ -66,8 +66,8 @@ class Branch:
                 own = class_means(extract(by, self.source.images, domain=0), self.source_label, self.source.classes)
             self.memory = InstanceMemory(own, features, self.spec.momentum)
         spec = self.spec
-        shape = spec.criterion, self.eps, spec.k1, spec.k2, spec.min_samples, self.threshold
-        found = ranks.by_first(lambda: pseudo_labels.refine(features.cpu().numpy(), *shape))
+        how = spec.distance, spec.criterion, self.eps, spec.min_samples, self.threshold
+        found = ranks.by_first(lambda: pseudo_labels.refine(features.cpu().numpy(), target.camid, *how))
         self.label, self.eps, self.threshold = found.label, found.eps, found.threshold
         return found
 

@@ -4,18 +4,64 @@ The Jaccard distance over k-reciprocal neighbours is Zhong et al.'s re-ranking (
 (KDD 1996). Every list of neighbours begins with the image itself; equal distances go by index.
 """
 
+import importlib.util
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
 import numpy as np
 import torch
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
+from torch import Tensor
 
-from train.parts.neighbourhoods import SHARE, averaged, in_blocks, mutual, near, weighted, widened
+from opengspr import UserError
+from train.parts.neighbourhoods import SHARE, averaged, in_blocks, mutual, near, united, weighted, widened
 
 BLOCK_BYTES = 64 << 20
+MANY = 200_000  # images, from which exact neighbours take hours on a CPU
+CELLS_LOOKED_AT = 64  # of the index: at 4 sqrt(N) cells some thousandths of the images are compared
+Lists = tuple[np.ndarray, np.ndarray]  # indices (N, K) int32, nearest first; their cosines (N, K)
 
 
-def nearest(features: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """The k nearest images of each image by cosine, itself first.
+@dataclass(frozen=True)
+class Distance:
+    """Which k-reciprocal Jaccard distance, and how neighbours are found.
+
+    Attributes:
+        k1: length of a list; the half list has round-half-even(k1 / 2) + 1 entries.
+        k2: rows are averaged over so many nearest images; 1 leaves them as they are.
+        by_camera: CA-Jaccard (Chen et al., CVPR 2024): lists among pictures of the same camera and among the others',
+            of `k1_intra` and `k1_inter` neighbours, in place of one list of k1; averages likewise.
+        search: `exact`, `faiss` (an index, approximate), or `auto`: the index for many images without a GPU.
+    """
+
+    k1: int = 30
+    k2: int = 6
+    by_camera: bool = False
+    k1_intra: int = 5
+    k1_inter: int = 20
+    k2_intra: int = 2
+    k2_inter: int = 4
+    search: Literal["auto", "exact", "faiss"] = "auto"
+
+    def rows(self, features: np.ndarray, camid: np.ndarray) -> sparse.csr_matrix:
+        """What `jaccard` compares: (N, N) weights over neighbourhoods, of features (N, D) and cameras (N,)."""
+        if self.by_camera:
+            return encode_by_camera(features, camid, self)
+        k = max(self.k1, self.k2)
+        search = approximate if self._by_index(len(features)) else nearest
+        return encode(features, self.k1, self.k2, search(features, k))
+
+    def _by_index(self, count: int) -> bool:
+        if self.search != "auto":
+            return self.search == "faiss"
+        many = count > MANY and not torch.cuda.is_available()
+        return many and importlib.util.find_spec("faiss") is not None
+
+
+def nearest(features: np.ndarray, k: int) -> Lists:
+    """The k nearest images of each image by cosine, itself first; on a GPU where there is one.
 
     Args:
         features: (N, D) unit norm.
@@ -24,27 +70,106 @@ def nearest(features: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     Returns:
         indices (N, min(k, N)) int32, nearest first, equal ones by index; their cosines, of the features' type.
     """
-    count = len(features)
-    k = min(k, count)
+    parts = [_first(cosines, k, start) for start, cosines in _similarities(features)]
+    lists, values = (np.concatenate(part) for part in zip(*parts))
+    return lists, values
+
+
+def nearest_by_camera(features: np.ndarray, camid: np.ndarray, intra: int, inter: int) -> tuple[Lists, Lists]:
+    """The nearest images of the same camera, an image itself first, and those of other cameras.
+
+    Args:
+        features: (N, D) unit norm. camid: (N,). intra, inter: lengths of the lists.
+
+    Returns:
+        for either, indices (N, K) int32, -1 where a camera has no more, and cosines.
+    """
+    parts: tuple[list[Lists], list[Lists]] = ([], [])
+    for start, all_cosines in _similarities(features):
+        camera = torch.from_numpy(camid).to(all_cosines.device)
+        same = camera[start : start + len(all_cosines), None] == camera
+        parts[0].append(_first(all_cosines.masked_fill(~same, -torch.inf), intra, start))
+        parts[1].append(_first(all_cosines.masked_fill(same, -torch.inf), inter))
+    found = [tuple(np.concatenate(part) for part in zip(*one)) for one in parts]
+    for lists, cosines in found:
+        lists[np.isneginf(cosines)] = -1
+    return (found[0][0], found[0][1]), (found[1][0], found[1][1])
+
+
+def _similarities(features: np.ndarray) -> Iterator[tuple[int, Tensor]]:
+    """Cosines of all with all, some rows at a time: the first row's number, (rows, N)."""
     data = torch.from_numpy(np.ascontiguousarray(features))
-    lists, cosines = np.empty((count, k), np.int32), np.empty((count, k), features.dtype)
-    rows = max(1, BLOCK_BYTES // (count * data.element_size()))
-    for start in range(0, count, rows):
-        near = data[start : start + rows] @ data.T
-        inside = torch.arange(len(near))
-        own = near[inside, inside + start].clone()
-        near[inside, inside + start] = torch.inf
-        value, index = near.topk(k, dim=1)
-        tied = (near >= value[:, -1:]).sum(1) > k  # more than k qualify: topk chose among equals as it pleased
-        if tied.any():
-            value[tied], index[tied] = (part[:, :k] for part in near[tied].sort(dim=1, descending=True, stable=True))
-        by_index = index.argsort(dim=1)  # then a stable sort by value leaves equals in the order of their index
-        value, index = value.gather(1, by_index), index.gather(1, by_index)
-        value, by_value = value.sort(dim=1, descending=True, stable=True)
+    if torch.cuda.is_available():
+        data = data.cuda()
+    rows = max(1, BLOCK_BYTES // (len(data) * data.element_size()))
+    for start in range(0, len(data), rows):
+        yield start, data[start : start + rows] @ data.T
+
+
+def _first(cosines: Tensor, k: int, start: int | None = None) -> Lists:
+    """The k largest of each row, equal ones by index; with `start`, row i's own column start + i comes first."""
+    k, inside = min(k, cosines.shape[1]), torch.arange(len(cosines), device=cosines.device)
+    if start is not None:
+        own = cosines[inside, inside + start].clone()
+        cosines[inside, inside + start] = torch.inf
+    value, index = cosines.topk(k, dim=1)
+    tied = (cosines >= value[:, -1:]).sum(1) > k  # more than k qualify: topk chose among equals as it pleased
+    if tied.any():
+        value[tied], index[tied] = (part[:, :k] for part in cosines[tied].sort(dim=1, descending=True, stable=True))
+    by_index = index.argsort(dim=1)  # then a stable sort by value leaves equals in the order of their index
+    value, index = value.gather(1, by_index), index.gather(1, by_index)
+    value, by_value = value.sort(dim=1, descending=True, stable=True)
+    if start is not None:
         value[:, 0] = own
-        lists[start : start + rows] = index.gather(1, by_value).numpy()
-        cosines[start : start + rows] = value.numpy()
-    return lists, cosines
+    return index.gather(1, by_value).int().cpu().numpy(), value.cpu().numpy()
+
+
+def approximate(features: np.ndarray, k: int) -> Lists:
+    """As `nearest`, by an inverted index of faiss: some neighbours are missed.
+
+    Raises:
+        UserError: the package is missing.
+    """
+    try:
+        import faiss
+    except ImportError as error:
+        raise UserError("--search faiss: the package is missing: pip install -e '.[faiss]'") from error
+    count, data = len(features), np.ascontiguousarray(features, np.float32)
+    k, cells = min(k, count), max(1, round(4 * count**0.5))
+    index = faiss.IndexIVFFlat(faiss.IndexFlatIP(data.shape[1]), data.shape[1], cells, faiss.METRIC_INNER_PRODUCT)
+    index.train(data[:: max(1, count // (64 * cells))])
+    index.add(data)
+    index.nprobe = CELLS_LOOKED_AT
+    cosines, lists = index.search(data, k)
+    own = np.arange(count)[:, None]
+    first = np.argsort(lists != own, axis=1, kind="stable")  # itself first, else the order as found
+    lists, cosines = np.take_along_axis(lists, first, 1), np.take_along_axis(cosines, first, 1)
+    lists[:, 0] = own[:, 0]
+    return lists.astype(np.int32), cosines
+
+
+def encode_by_camera(features: np.ndarray, camid: np.ndarray, by: Distance) -> sparse.csr_matrix:
+    """CA-Jaccard's rows, as its public code has them: an image's neighbourhood is its k-reciprocal neighbours of the
+    same camera and those of other cameras, not widened; then rows are means over the nearest of both kinds.
+
+    Args:
+        features: (N, D) unit norm. camid: (N,). by: lengths of lists; the public code's have one entry more, as here.
+
+    Returns:
+        (N, N) sparse float64, rows summing to 1.
+    """
+    lengths = max(by.k1_intra + 1, by.k2_intra), max(by.k1_inter + 1, by.k2_inter)
+    (intra, close), (inter, far) = nearest_by_camera(features, camid, *lengths)
+    count = len(features)
+    one = in_blocks(mutual, count, intra, min(by.k1_intra + 1, intra.shape[1]))
+    other = in_blocks(mutual, count, inter, min(by.k1_inter + 1, inter.shape[1]))
+    at, columns = in_blocks(united, count, *one, *other)
+    lists, cosines = np.concatenate([intra, inter], 1), np.concatenate([close, far], 1)
+    _, values = in_blocks(weighted, count, features, lists, cosines, at, columns)
+    lists = np.concatenate([intra[:, : by.k2_intra], inter[:, : by.k2_inter]], 1)
+    if lists.shape[1] > 1:
+        at, columns, values = in_blocks(averaged, count, lists, at, columns, values)
+    return sparse.csr_matrix((values, columns, at), (count, count))
 
 
 def encode(

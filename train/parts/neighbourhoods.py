@@ -32,7 +32,7 @@ def mutual(lists: Array, k: int, start: int, stop: int) -> tuple[Array, Array]:
     """Of the first k of each list, those in whose first k the image is; in the order of the list.
 
     Args:
-        lists: (N, K) int32.
+        lists: (N, K) int32; a list that is shorter ends in -1.
 
     Returns:
         lengths (rows,), columns.
@@ -41,6 +41,8 @@ def mutual(lists: Array, k: int, start: int, stop: int) -> tuple[Array, Array]:
     for i in range(start, stop):
         for n in range(k):
             j = lists[i, n]
+            if j < 0:
+                break
             for m in range(k):
                 if lists[j, m] == i:
                     columns[used] = j
@@ -48,6 +50,28 @@ def mutual(lists: Array, k: int, start: int, stop: int) -> tuple[Array, Array]:
                     lengths[i - start] += 1
                     break
     return lengths, columns[:used]
+
+
+@fast
+def united(one_at: Array, one: Array, other_at: Array, other: Array, start: int, stop: int) -> tuple[Array, Array]:
+    """The columns of both matrices, which have none in common.
+
+    Args:
+        one_at, one, other_at, other: pointers and columns of either.
+    """
+    lengths, used = np.zeros(stop - start, np.int32), 0
+    columns = np.empty(one_at[stop] - one_at[start] + other_at[stop] - other_at[start], np.int32)
+    for i in range(start, stop):
+        first = used
+        for j in one[one_at[i] : one_at[i + 1]]:
+            columns[used] = j
+            used += 1
+        for j in other[other_at[i] : other_at[i + 1]]:
+            columns[used] = j
+            used += 1
+        columns[first:used].sort()
+        lengths[i - start] = used - first
+    return lengths, columns
 
 
 @fast
@@ -116,7 +140,8 @@ def weighted(
     lengths, values = np.zeros(stop - start, np.int32), np.empty(at[stop] - at[start])
     for i in range(start, stop):
         for n in range(lists.shape[1]):
-            place[lists[i, n]] = n
+            if lists[i, n] >= 0:
+                place[lists[i, n]] = n
         row = values[at[i] - at[start] : at[i + 1] - at[start]]
         for n in range(len(row)):
             j = columns[at[i] + n]
@@ -125,7 +150,8 @@ def weighted(
             row[n] = np.exp(2 * np.float64(cosine) - 2)
         row /= row.sum()
         for n in range(lists.shape[1]):
-            place[lists[i, n]] = -1
+            if lists[i, n] >= 0:
+                place[lists[i, n]] = -1
         lengths[i - start] = len(row)
     return lengths, values
 
@@ -134,14 +160,16 @@ def weighted(
 def averaged(
     lists: Array, at: Array, columns: Array, values: Array, start: int, stop: int
 ) -> tuple[Array, Array, Array]:
-    """Means over the rows of each list's images."""
-    count, share, used = len(at) - 1, 1 / lists.shape[1], 0
+    """Means over the rows of each list's images; -1 is none."""
+    count, used = len(at) - 1, 0
     total, seen = np.zeros(count), np.full(count, -1, np.int32)
     lengths, kept = np.zeros(stop - start, np.int32), np.empty(64 * (stop - start), np.int32)
     means = np.empty(len(kept))
     for i in range(start, stop):
-        first = used
+        first, share = used, 1 / max(1, (lists[i] >= 0).sum())
         for j in lists[i]:
+            if j < 0:
+                continue
             kept = _room(kept, used + at[j + 1] - at[j])
             for p in range(at[j], at[j + 1]):
                 k = columns[p]

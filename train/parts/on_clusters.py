@@ -50,7 +50,8 @@ class OnClusters(adaptation.AdaptingStage):
     def clustered(self, features: np.ndarray, source: np.ndarray | None, epoch: int) -> pseudo_labels.Clustered:
         """The clusters of the target's features, (N, D); `source` (M, D)."""
         chosen = self.settings
-        return pseudo_labels.refine(features, "none", self.eps, chosen.k1, chosen.k2, chosen.min_samples, source=source)
+        how = chosen.distance, "none", self.eps, chosen.min_samples
+        return pseudo_labels.refine(features, self.target.camid, *how, source=source)
 
     def begin_epoch(self, epoch: int) -> Mapping[str, float]:
         """Clusters the target."""

@@ -7,6 +7,7 @@ from scipy import sparse
 from sklearn.cluster import KMeans
 
 from train.parts import clustering
+from train.parts.clustering import Distance
 
 SHIFT = 0.02  # how far the tight and the loose radius lie from eps
 MOST_NOISE, MOST_IN_ONE = 0.8, 0.2  # shares past which a run warns
@@ -35,10 +36,10 @@ class Clustered:
 
 def refine(
     features: np.ndarray,
+    camid: np.ndarray,
+    distance: Distance,
     criterion: str = "smcr",
     eps: float = 0.0,
-    k1: int = 30,
-    k2: int = 6,
     min_samples: int = 4,
     threshold: float | None = None,
     source: np.ndarray | None = None,
@@ -46,14 +47,15 @@ def refine(
     """Clusters features and keeps the members that the criterion believes.
 
     Args:
-        features: (N, D) unit norm.
+        features: (N, D) unit norm. camid: (N,).
+        distance: what is clustered by.
         criterion: `smcr`, `spcl` or `none`.
         eps: radius; 0 = by `auto_eps`.
-        k1, k2, min_samples: of the distance and of DBSCAN.
+        min_samples: of DBSCAN.
         threshold: what an earlier epoch returned; the criterion freezes it at the first epoch that has clusters.
         source: features (M, D) of a source, for recipes whose distance has a term for it.
     """
-    rows = clustering.encode(features, k1, k2)
+    rows = distance.rows(features, camid)
     aside, most = (None, 0.999) if source is None else (clustering.from_source(features, source), 0.899)
     eps = eps or auto_eps(clustering.jaccard(rows, most, aside), min_samples, most)
     graph = clustering.jaccard(rows, min(eps + SHIFT, most), aside)
