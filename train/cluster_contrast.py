@@ -39,7 +39,7 @@ class ClusterContrast(adaptation.Clustering):
     memory_momentum: float = 0.1
 
 
-SMALL = adaptation.SMALL | {"batch": 64, "per_identity": 8, "temperature": 0.1}
+SMALL = adaptation.SMALL | {"steps": 70, "batch": 64, "per_identity": 8, "temperature": 0.1}
 
 ABLATIONS: dict[str, dict[str, Any]] = {"Cluster Contrast": {}, "w/o source": {"src": ""}}
 

@@ -55,7 +55,7 @@ class MMT(adaptation.Clustering):
     """Share of the soft labels in the loss of triplets."""
 
 
-SMALL = adaptation.SMALL | {"clusters": 0, "k1": 10, "ema": 1 - 20 / 360}
+SMALL = adaptation.SMALL | {"steps": 52, "clusters": 0, "k1": 10, "ema": 1 - 20 / 624}
 
 ABLATIONS: dict[str, dict[str, Any]] = {
     "MMT-500": {"clusters": 500},

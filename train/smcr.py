@@ -51,6 +51,7 @@ class SMCR(adaptation.Clustering):
 
 
 SMALL = adaptation.SMALL | {
+    "steps": 30,
     "ema": 1 - 20 / 180,
     "temperature": 0.1,  # there are a hundred classes where the paper has thousands
 }

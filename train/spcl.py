@@ -39,7 +39,7 @@ class SpCL(adaptation.Clustering):
     criterion: Literal["spcl", "none"] = "spcl"
 
 
-SMALL = adaptation.SMALL | {"temperature": 0.1}
+SMALL = adaptation.SMALL | {"steps": 70, "temperature": 0.1}
 
 ABLATIONS: dict[str, dict[str, Any]] = {"SpCL": {}, "w/o self-paced": {"criterion": "none"}, "w/o source": {"src": ""}}
 

@@ -41,7 +41,7 @@ class UDAP(adaptation.Clustering):
     """Of the triplet loss."""
 
 
-SMALL = adaptation.SMALL | {"k1": 10}
+SMALL = adaptation.SMALL | {"steps": 140, "k1": 10}
 
 ABLATIONS: dict[str, dict[str, Any]] = {"UDAP": {}, "Baseline": {"epochs": 0}}
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tests.train.worlds import draw_worlds, flags, permute_train_pids
-from train import cluster_contrast, evaluate, mmt, source, spcl, udap
+from train import cluster_contrast, evaluate, mmt, smcr, source, spcl, udap
 from train.parts import backbones
 
 RECIPES = {"source": source, "spcl": spcl, "udap": udap, "cluster_contrast": cluster_contrast, "mmt": mmt}
@@ -182,3 +182,16 @@ def test_mmt_s_slow_mean_follows_its_own_net() -> None:
     for name, value in one.teacher.named_parameters():
         torch.testing.assert_close(value, before[0][name] + 0.1, atol=1e-6, rtol=0)
     torch.testing.assert_close(one.slow_head, before[1] + 0.1, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("recipe", [*(RECIPES[name] for name in ADAPTING), smcr])
+def test_small_budgets_learn_from_as_much(recipe: ModuleType, data: Path, tmp_path: Path) -> None:
+    """Image-steps of an epoch: forward 1, with the way back 3."""
+    small = {name: str(recipe.SMALL[name]) for name in ("steps", "batch", "per_identity") if name in recipe.SMALL}
+    args = [*arguments(recipe, data, tmp_path), "--epochs", "1", "--steps", "1"]
+    args += [word for name in ("batch", "per_identity") if name in small for word in (f"--{name}", small[name])]
+    args = [word.replace("per_identity", "per-identity") for word in args]
+    recipe.main(args)
+    (history,) = [path for path in tmp_path.glob("*/*/*/metrics.jsonl") if path.parts[-4] != "stages"]
+    (line,) = [line for line in map(json.loads, history.read_text().splitlines()) if "image_steps" in line]
+    assert line["image_steps"] * int(small["steps"]) == pytest.approx(13_440, rel=0.02)

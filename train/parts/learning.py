@@ -1,8 +1,9 @@
 """A stage that learns: losses of a batch, gradients over all batches and ranks of an update, the update."""
 
 from abc import abstractmethod
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -24,11 +25,13 @@ class Machine:
         device: cpu or cuda.
         amp: the type that nets compute in, None = float32. Losses and memories are float32 in any case.
         accumulate: batches whose gradients make one update.
+        passed: `image_steps` so far, of all ranks: a picture that goes forward through a net counts 1, back as well 3.
     """
 
     device: str = "cpu"
     amp: torch.dtype | None = None
     accumulate: int = 1
+    passed: Counter[str] = field(default_factory=Counter)
 
     @classmethod
     def of(cls, device: str, amp: Literal["auto", "bf16", "off"] = "auto", accumulate: int = 1) -> "Machine":
@@ -50,6 +53,7 @@ class Machine:
         with torch.autocast(self.device, self.amp, enabled=self.amp is not None):
             mine = encoder.pooled(pictures, domain)
         pooled = ranks.gathered(mine)
+        self.passed["image_steps"] += len(pooled) * (3 if pooled.requires_grad else 1)
         return pooled, encoder.neck(pooled)
 
     def features(self, encoder: Encoder, pictures: Tensor, domain: int = 0) -> Tensor:
@@ -107,6 +111,7 @@ class Learning(loop.Stage):
     def step(self, epoch: int, step: int) -> Mapping[str, Tensor]:
         """One update."""
         sums: dict[str, Tensor] = {}
+        before = self.machine.passed["image_steps"]
         for _ in range(self.machine.accumulate):
             with record_function("pictures, nets and losses"):
                 loss, terms = self.loss()
@@ -121,7 +126,8 @@ class Learning(loop.Stage):
                 one.step()
                 one.zero_grad()
             self.follow()
-        return {name: value / self.machine.accumulate for name, value in sums.items()}
+        means = {name: value / self.machine.accumulate for name, value in sums.items()}
+        return means | {"image_steps": torch.tensor(float(self.machine.passed["image_steps"] - before))}
 
     def end_epoch(self, epoch: int) -> Mapping[str, float]:
         """Brings batch norms' statistics, which each rank keeps of its own share, to their means."""

@@ -153,7 +153,9 @@ def _curves(history: Sequence[Mapping[str, Any]]) -> str:
     charts, stages = [], list(dict.fromkeys(line["stage"] for line in history))
     for stage in stages:
         lines = [line for line in history if line["stage"] == stage]
-        keys = list(dict.fromkeys(key for line in lines for key in line if key not in ("stage", "epoch")))
+        keys = list(
+            dict.fromkeys(key for line in lines for key in line if key not in ("stage", "epoch", "image_steps"))
+        )
 
         def curve(key: str, lines: Sequence[Mapping[str, Any]] = lines) -> list[tuple[float, float]]:
             return [(line["epoch"], line[key]) for line in lines if key in line]

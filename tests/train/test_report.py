@@ -1,0 +1,57 @@
+"""Runs side by side."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from train import report
+
+
+def run(runs: Path, method: str, seed: int, start: float, figure: float, **settings: object) -> None:
+    """A finished run, as far as its figures go."""
+    folder = runs / method / "market2duke" / f"s{seed}-{report.run.short_hash({'seed': seed, **settings})}"
+    folder.mkdir(parents=True)
+    (folder / "config.yaml").write_text(yaml.safe_dump({"seed": seed, **settings}))
+    figures = {"direct transfer": {"mAP": start, "rank1": start + 20}, method.upper(): {"mAP": figure, "rank1": 90.0}}
+    figures["another row"] = {"mAP": 1.0, "rank1": 2.0}
+    result = {"figures": figures, "main": method.upper(), "image_steps": 5000}
+    (folder / "result.json").write_text(json.dumps(result))
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Path:
+    for seed, start in enumerate((30.0, 32.0, 31.0)):
+        run(tmp_path, "udap", seed, start, start + 20 + seed, steps=140)
+        run(tmp_path, "spcl", seed, start, start + 10, steps=70)
+    run(tmp_path, "spcl", 0, 30.0, 35.0, steps=7)
+    (tmp_path / "stages" / "pretrain-1234abcd").mkdir(parents=True)
+    (tmp_path / "stages" / "pretrain-1234abcd" / "result.json").write_text('{"image_steps": 1}')
+    return tmp_path
+
+
+def test_means_intervals_and_gains(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    report.main([str(runs), "--out", str(runs / "table.md")])
+    out = capsys.readouterr().out
+    text = (runs / "table.md").read_text()
+    assert text in out
+    cells = {line.split(" | ")[0].strip("| "): line.strip("| ").split(" | ")[1:] for line in text.splitlines()}
+    half = 4.30265 * np.std([30, 32, 31], ddof=1) / 3**0.5
+    assert cells["direct transfer"][:3] == ["3", f"31.0 ± {half:.1f}", f"51.0 ± {half:.1f}"]
+    half = 4.30265 * np.std([50, 53, 53], ddof=1) / 3**0.5
+    assert cells["UDAP"][:2] == ["3", f"52.0 ± {half:.1f}"]
+    assert cells["UDAP"][3:] == [f"21.0 ± {4.30265 / 3**0.5:.1f}", "5,000"]
+    assert cells["SPCL (steps 70)"][3] == "10.0 ± 0.0" and cells["SPCL (steps 7)"][:2] == ["1", "35.0"]
+    assert "another row" not in text and "stages" not in text
+    report.main([str(runs), "--rows"])
+    assert "another row" in capsys.readouterr().out
+
+
+def test_what_is_not_there_is_said(tmp_path: Path, runs: Path, fails: Callable[..., str]) -> None:
+    assert "no such folder of runs" in fails(report.main, [str(tmp_path / "none")])
+    (tmp_path / "empty").mkdir()
+    assert "no finished run" in fails(report.main, [str(tmp_path / "empty")])
+    assert "no such folder as" in fails(report.main, [str(runs), "--out", str(tmp_path / "none" / "table.md")])

@@ -1,0 +1,152 @@
+"""Finished runs side by side: means and intervals over seeds, and gains over direct transfer seed by seed.
+
+    python -m train.report runs/ --out compared.md
+
+Runs of one recipe on one pair whose settings differ in the seed only are one row of the table. An interval holds the
+mean with 95 % confidence (Student's t over seeds); a gain is the mean of the differences within each seed, so that what
+all recipes share by a seed (pretraining) cancels. Differing settings are told apart by what differs.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import tyro
+import yaml
+from scipy import stats
+
+from opengspr import UserError, command
+from opengspr.files import write_whole
+from train.parts import run
+from train.parts.adaptation import DIRECT
+
+(START,) = DIRECT
+FIGURES = {"mAP": "mAP", "rank1": "Rank-1"}
+
+
+@dataclass(frozen=True)
+class Report:
+    """Compares finished runs."""
+
+    runs: Annotated[tuple[Path, ...], tyro.conf.Positional] = (Path("runs"),)
+    """Folders of runs, or with runs below them."""
+    rows: bool = False
+    """All rows of each run, not only direct transfer and the method's answer."""
+    out: Path | None = None
+    """A Markdown file for the table."""
+
+
+@dataclass
+class Group:
+    """Runs of one recipe on one pair that differ in their seed only: by row and seed, the figures."""
+
+    pair: str
+    method: str
+    settings: Mapping[str, Any]
+    main: str
+    figures: dict[str, dict[int, Mapping[str, float]]] = field(default_factory=lambda: defaultdict(dict))
+    image_steps: set[int] = field(default_factory=set)
+
+
+def collect(folders: Sequence[Path]) -> list[Group]:
+    """The finished runs at or below some folders, in groups.
+
+    Raises:
+        UserError: there is none.
+    """
+    groups: dict[tuple[str, str, str], Group] = {}
+    for path in sorted({path for folder in folders for path in folder.rglob(run.RESULT)}):
+        result = json.loads(path.read_text())
+        if "figures" not in result or not (path.parent / run.CONFIG).exists():
+            continue  # a stage
+        settings = yaml.safe_load((path.parent / run.CONFIG).read_text())
+        seed = settings.pop("seed")
+        method, pair = path.parts[-4], path.parts[-3]
+        key = pair, method, run.short_hash(settings)
+        group = groups.setdefault(key, Group(pair, method, settings, result["main"]))
+        group.image_steps.add(result.get("image_steps", 0))
+        for row, figures in result["figures"].items():
+            group.figures[row][seed] = figures
+    if not groups:
+        raise UserError(f"{', '.join(map(str, folders))}: no finished run there")
+    return [groups[key] for key in sorted(groups)]
+
+
+def interval(values: Sequence[float]) -> str:
+    """Mean and half the width of its 95 % interval; the value alone where there is one."""
+    if len(values) < 2:
+        return f"{values[0]:.1f}"
+    half = stats.t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / len(values) ** 0.5
+    return f"{np.mean(values):.1f} ± {half:.1f}"
+
+
+def table(groups: Sequence[Group], all_rows: bool = False) -> str:
+    """A table in Markdown for each pair."""
+    parts = []
+    for pair in dict.fromkeys(group.pair for group in groups):
+        own = [group for group in groups if group.pair == pair]
+        lines = [[pair, "seeds", *FIGURES.values(), "gain in mAP", "image-steps"]]
+        lines += [[START, *_cells(by_seed), "", ""] for by_seed in _starts(own)]
+        for group in own:
+            for row in group.figures if all_rows else [group.main]:
+                if row != START:
+                    gains = [one["mAP"] - group.figures[START][seed]["mAP"] for seed, one in group.figures[row].items()]
+                    steps = " ".join(f"{one:,}" for one in sorted(group.image_steps))
+                    name = row + _differing(group, own)
+                    lines.append([name, *_cells(group.figures[row]), interval(gains), steps])
+        text = ["| " + " | ".join(line) + " |" for line in lines]
+        parts.append("\n".join([text[0], "|---" * len(lines[0]) + "|", *text[1:]]))
+    return "\n\n".join(parts) + "\n"
+
+
+def _cells(by_seed: Mapping[int, Mapping[str, float]]) -> list[str]:
+    """How many seeds, and the figures."""
+    return [str(len(by_seed)), *(interval([one[name] for one in by_seed.values()]) for name in FIGURES)]
+
+
+def _starts(groups: Sequence[Group]) -> list[dict[int, Mapping[str, float]]]:
+    """Direct transfer by seed, once for all groups that have the same by the seeds that they share."""
+    found: list[dict[int, Mapping[str, float]]] = []
+    for group in groups:
+        own = group.figures[START]
+        for other in found:
+            if all(other[seed] == own[seed] for seed in own.keys() & other.keys()):
+                other |= own
+                break
+        else:
+            found.append(dict(own))
+    return found
+
+
+def _differing(group: Group, others: Sequence[Group]) -> str:
+    """The settings by which a group differs from others of its recipe."""
+    same = [one.settings for one in others if one.method == group.method]
+    keys = [key for key in group.settings if any(one.get(key) != group.settings[key] for one in same)]
+    return f" ({', '.join(f'{key} {group.settings[key]}' for key in keys)})" if keys else ""
+
+
+def work(chosen: Report) -> None:
+    """Collects, compares, prints."""
+    for folder in chosen.runs:
+        if not folder.is_dir():
+            raise UserError(f"{folder}: no such folder of runs")
+    if chosen.out and not chosen.out.parent.is_dir():
+        raise UserError(f"--out {chosen.out}: no such folder as {chosen.out.parent}")
+    text = table(collect(chosen.runs), chosen.rows)
+    print(text)
+    if chosen.out:
+        write_whole(chosen.out, text.encode())
+        print(f"written: {chosen.out}")
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """The command."""
+    command(Report, work, args)
+
+
+if __name__ == "__main__":
+    main()
