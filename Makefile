@@ -49,7 +49,7 @@ test: setup
 	$(RUN) -m pytest -q -m 'not slow and not gpu and not smplx and not browser'
 
 test-fast: setup
-	$(RUN) -m pytest -q
+	$(RUN) -m pytest -q -n 2 --dist loadfile
 
 slow: setup
 	$(RUN) -m pytest -q -m 'slow and not gpu and not smplx and not browser'

@@ -102,6 +102,7 @@ def test_a_split_is_dealt_to_several_files(little: Path, tmp_path: Path, monkeyp
     verify.main(verify.Settings(str(out), pictures=True))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("to", FORMS)
 def test_cut_off_it_is_gone_on_with(little: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, to: str) -> None:
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")

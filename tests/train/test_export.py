@@ -45,6 +45,7 @@ def test_features_are_torch_s_for_any_number_of_pictures(row: str, run_folder: P
         np.testing.assert_allclose(found, wanted.numpy(), atol=1e-4)
 
 
+@pytest.mark.long
 def test_a_file_that_computes_something_else_is_not_written(
     run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: Callable[..., str]
 ) -> None:

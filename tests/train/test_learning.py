@@ -181,6 +181,7 @@ def until(there: Callable[[], object]) -> None:
         time.sleep(0.02)
 
 
+@pytest.mark.long
 def test_a_batch_that_cannot_be_dealt_is_said(data: Path, tmp_path: Path) -> None:
     odd = torchrun("train.udap", arguments(data, tmp_path / "runs", "--pretrain-batch", "15"))
     _, err = odd.communicate(timeout=120)

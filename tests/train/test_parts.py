@@ -230,6 +230,31 @@ def test_a_second_writer_is_refused(tmp_path: Path) -> None:
         pass
 
 
+def test_what_a_run_began_with_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other settings, another device or number of processes are refused with the difference, unless forced."""
+    with run.opened(tmp_path / "run", {"lr": 0.1, "seed": 0}, "cpu"):
+        pass
+    with pytest.raises(UserError, match=r"lr: 0.1 -> 0.2"), run.opened(tmp_path / "run", {"lr": 0.2, "seed": 0}, "cpu"):
+        pass
+    monkeypatch.setattr(run.torch.cuda, "get_device_name", lambda: "a GPU")
+    with (
+        pytest.raises(UserError, match="device: cpu -> cuda"),
+        run.opened(tmp_path / "run", {"lr": 0.1, "seed": 0}, "cuda"),
+    ):
+        pass
+    monkeypatch.setattr(run.ranks, "count", lambda: 4)
+    with (
+        pytest.raises(UserError, match="processes: 1 -> 4"),
+        run.opened(tmp_path / "run", {"lr": 0.1, "seed": 0}, "cpu"),
+    ):
+        pass
+    monkeypatch.setattr(run.ranks, "wait", lambda: None)
+    with run.opened(tmp_path / "run", {"lr": 0.2, "seed": 0}, "cpu", force=True):
+        pass
+    with run.opened(tmp_path / "run", {"lr": 0.2, "seed": 0}, "cpu"):
+        pass
+
+
 def test_pictures_kept_or_not_are_the_same(tmp_path: Path) -> None:
     draw_world(tmp_path, "w", 3, 1.0)
     crops = open_dataset("w", tmp_path).split("train")
