@@ -20,7 +20,7 @@ from train.parts.neighbourhoods import SHARE, averaged, in_blocks, mutual, near,
 
 BLOCK_BYTES = 64 << 20
 MANY = 200_000  # images, from which exact neighbours take hours on a CPU
-CELLS_LOOKED_AT = 64  # of the index: at 4 sqrt(N) cells some thousandths of the images are compared
+LOOKED_AT = 1 / 8  # of an index's cells, in which an image's neighbours are looked for
 Lists = tuple[np.ndarray, np.ndarray]  # indices (N, K) int32, nearest first; their cosines (N, K)
 
 
@@ -135,11 +135,11 @@ def approximate(features: np.ndarray, k: int) -> Lists:
     except ImportError as error:
         raise UserError("--search faiss: the package is missing: pip install -e '.[faiss]'") from error
     count, data = len(features), np.ascontiguousarray(features, np.float32)
-    k, cells = min(k, count), max(1, round(4 * count**0.5))
+    k, cells = min(k, count), max(1, min(round(2 * count**0.5), count // 39))  # faiss wants 39 images a cell
     index = faiss.IndexIVFFlat(faiss.IndexFlatIP(data.shape[1]), data.shape[1], cells, faiss.METRIC_INNER_PRODUCT)
-    index.train(data[:: max(1, count // (64 * cells))])
+    index.train(data[:: max(1, count // (39 * cells))])
     index.add(data)
-    index.nprobe = CELLS_LOOKED_AT
+    index.nprobe = max(8, round(LOOKED_AT * cells))
     cosines, lists = index.search(data, k)
     own = np.arange(count)[:, None]
     first = np.argsort(lists != own, axis=1, kind="stable")  # itself first, else the order as found
