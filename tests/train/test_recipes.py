@@ -66,6 +66,10 @@ def test_a_run_leaves_what_it_says(
     result = json.loads((folder / "result.json").read_text())
     assert "direct transfer" in result["figures"] and result["main"] in result["figures"]
     assert result["main"] in (folder / "report.html").read_text()
+    (pretrained,) = stages.glob("pretrain-*/encoder.safetensors")
+    kept = weights(folder)
+    assert kept.pop("direct.safetensors") == pretrained.read_bytes(), "direct transfer is not the pretrained encoder"
+    assert pretrained.read_bytes() not in kept.values()
     capsys.readouterr()
     run(RECIPES[name], data, tmp_path, stages)
     assert "finished earlier" in capsys.readouterr().out

@@ -147,17 +147,22 @@ def adapt(job: Job, recipe: Recipe) -> None:
     with job.folder(recipe.name) as folder:
         if folder:
             truth = Truth(job.data["tgt"], job.chosen.height, job.chosen.width)
-            encoders = {"direct": pretrain(job)}
+            encoder = pretrain(job)
+            _save(folder, {"direct": encoder})  # now: a stage may train this very net
             if recipe.build:
-                stage = recipe.build(encoders["direct"], truth)
+                stage = recipe.build(encoder, truth)
                 loop.run(stage, folder, job.chosen.watched)
                 job.stages.append(folder)
-                encoders |= stage.encoders()
-            if ranks.first():
-                for name, one in encoders.items():
-                    one.save(folder / f"{name}.safetensors")
+                _save(folder, stage.encoders())
             ranks.wait()
             _finish(job, recipe, truth, folder)
+
+
+def _save(folder: Path, encoders: Mapping[str, Encoder]) -> None:
+    """Weights by their names, once for all ranks."""
+    if ranks.first():
+        for name, one in encoders.items():
+            one.save(folder / f"{name}.safetensors")
 
 
 def _finish(job: Job, recipe: Recipe, truth: Truth, folder: Path) -> None:
