@@ -123,15 +123,17 @@ def test_tensorboard_missing_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyP
         loop.Watch(Watched(tensorboard=True), "stage", tmp_path, 0)
 
 
+ONE_THREAD = os.environ | {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}  # sums are rounded as their parts fall
+
+
 def torchrun(module: str, args: list[str], ranks: int = 2) -> subprocess.Popen[str]:
     """Several processes at one run, on this machine's CPU."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     launch = ["torch.distributed.run", f"--nproc-per-node={ranks}", f"--master-port={port}", "-m", module, *args]
-    environment = os.environ | {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
-        [sys.executable, "-m", *launch], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+        [sys.executable, "-m", *launch], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ONE_THREAD
     )
 
 
@@ -148,7 +150,8 @@ def test_two_ranks_are_one_process(data: Path, tmp_path: Path) -> None:
     assert both.returncode == 0, err
     assert out.count("report: ") == 5
     args = [recipes, *flags(data, tmp_path / "one")[2:], *WITHOUT_STATISTICS]
-    subprocess.run([sys.executable, "-m", "tests.train.with_sgd", *args], check=True, capture_output=True)
+    command = [sys.executable, "-m", "tests.train.with_sgd", *args]
+    subprocess.run(command, check=True, capture_output=True, env=ONE_THREAD)
     one, two = weights(tmp_path / "one"), weights(tmp_path / "two")
     assert one.keys() == two.keys() and len({name.partition("/")[0] for name in one}) == 5
     for name, value in one.items():
