@@ -7,8 +7,8 @@ side, each from pictures augmented in its own way. Beside the clusters (hard lab
 the other says of the same pictures (soft labels): of classes, and of which pair in a triplet is nearer.
 
 Loss of each net: (1 - soft_ce) CE + soft_ce soft CE + (1 - soft_triplet) softmax-triplet + soft_triplet soft triplet,
-the weights 0.5 and 0.8 being those of the public code. What is ours: both nets begin as the one pretrained encoder, as
-every recipe does (the paper pretrains two, with other seeds), and differ by what they see; the mean of both slow means
+the weights 0.5 and 0.8 being those of the public code. The nets begin as two encoders that were pretrained with other
+draws; in the small budget, whose recipes all begin alike, both as the first. What is ours: the mean of both slow means
 clusters; the net with the first slow mean retrieves (`MMT`), and both together in a row of their own.
 """
 
@@ -30,7 +30,7 @@ from train.parts.data import Images, Labelled
 from train.parts.evaluation import Truth, extract
 from train.parts.learning import Machine, adam
 from train.parts.on_clusters import OnClusters
-from train.parts.preparation import Job
+from train.parts.preparation import Job, pretrain
 
 ROWS = {"MMT": {"mmt_1_ema": 1.0}, "MMT, both": {"mmt_1_ema": 0.5, "mmt_2_ema": 0.5}, "MMT, online": {"mmt_1": 1.0}}
 
@@ -42,6 +42,8 @@ class MMT(adaptation.Clustering):
     epochs: int = 40
     lr_drop_every: int = 0
     """Epochs between tenfold drops of the rate; 0 = none."""
+    two_starts: bool = True
+    """Whether the nets begin as two pretrained encoders; else both as one."""
     clusters: int = 500
     """K of K-means; 0 = DBSCAN."""
     eps: float = 0.0
@@ -55,7 +57,7 @@ class MMT(adaptation.Clustering):
     """Share of the soft labels in the loss of triplets."""
 
 
-SMALL = adaptation.SMALL | {"steps": 52, "clusters": 0, "k1": 10, "ema": 1 - 20 / 624}
+SMALL = adaptation.SMALL | {"steps": 52, "two_starts": False, "clusters": 0, "k1": 10, "ema": 1 - 20 / 624}
 
 ABLATIONS: dict[str, dict[str, Any]] = {
     "MMT-500": {"clusters": 500},
@@ -110,9 +112,9 @@ class MutualTeaching(OnClusters):
 
     views = 2
 
-    def __init__(self, chosen: MMT, encoder: Encoder, *others: Any, source: Labelled) -> None:
+    def __init__(self, chosen: MMT, encoders: Sequence[Encoder], *others: Any, source: Labelled) -> None:
         super().__init__(chosen, ROWS, *others, source=source)
-        self.chosen, self.students = chosen, [Student(encoder, chosen, self.device) for _ in range(2)]
+        self.chosen, self.students = chosen, [Student(one, chosen, self.device) for one in encoders]
 
     def seen_as(self, images: Images) -> Tensor:
         """The mean of both slow means' features."""
@@ -177,7 +179,8 @@ def work(chosen: MMT) -> None:
     job = Job.of(chosen)
 
     def teaching(encoder: Encoder, truth: Truth) -> MutualTeaching:
-        return MutualTeaching(chosen, encoder, job.target("tgt"), truth, job.machine, source=job.source("src"))
+        both = [encoder, pretrain(job, "pretrain-2") if chosen.two_starts else encoder]
+        return MutualTeaching(chosen, both, job.target("tgt"), truth, job.machine, source=job.source("src"))
 
     note = "MMT: the first net's slow mean; both: of both nets; online: the first net itself."
     adaptation.adapt(job, adaptation.Recipe("mmt", "MMT", ROWS, "MMT", note, teaching))

@@ -175,6 +175,25 @@ def test_mmt_s_nets_learn_from_each_other_s_slow_means(
     assert set(asked) == set(taught)
 
 
+def test_mmt_s_nets_begin_as_two_encoders_or_as_one(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[list[torch.Tensor]] = []
+    begin = mmt.MutualTeaching.__init__
+
+    def note(self: mmt.MutualTeaching, *given: object, **more: object) -> None:
+        begin(self, *given, **more)
+        begun.append([one.encoder.neck.running_mean.clone() for one in self.students])
+
+    monkeypatch.setattr(mmt.MutualTeaching, "__init__", note)
+    for flag in ("--two-starts", "--no-two-starts"):
+        mmt.main([*arguments(mmt, data, tmp_path), flag])
+    (two, one), (pretrained,) = begun, tmp_path.glob("stages/pretrain-2-*")
+    assert not torch.equal(*two) and torch.equal(*one) and torch.equal(two[0], one[0])
+    second = backbones.load(pretrained / "encoder.safetensors").neck.running_mean
+    torch.testing.assert_close(two[1], second, atol=0, rtol=0)
+
+
 def test_mmt_s_slow_mean_follows_its_own_net() -> None:
     encoder = backbones.build(backbones.EncoderSpec("timm:test_efficientnet", 32, 16), "none", 0)
     one = mmt.Student(encoder, mmt.MMT(ema=0.9), "cpu")

@@ -15,6 +15,7 @@ from datasets.opening import open_dataset
 from datasets.unlabelled import unlabelled
 from opengspr import UserError, command, loop, ranks
 from opengspr.files import output_folder
+from opengspr.randomness import seed_of
 from train.parts import backbones, report, run, settings, translation
 from train.parts.backbones import Encoder, EncoderSpec
 from train.parts.data import Augmentation, Images, Labelled, Unlabelled, labelled
@@ -216,17 +217,22 @@ def translate(job: Job, own: str, other: str) -> Labelled:
     return translated
 
 
-def pretrain(job: Job) -> Encoder:
+def pretrain(job: Job, name: str = "pretrain") -> Encoder:
     """Stage 1: supervised on translated synthetic images and the source, half and half; on what of these there is. With
     neither, the encoder as `--init` has it.
+
+    Args:
+        job: whose data and settings.
+        name: of the stage; another name is another draw of random weights, batches and augmentation.
     """
     chosen = job.chosen
     used = [name for name in ("syn", "src") if name in job.data]
     if used == ["syn", "src"] and chosen.pretrain_on == "synthetic":
         used = ["syn"]
     encoder_spec = EncoderSpec(chosen.backbone, chosen.height, chosen.width, chosen.pool)
+    draw = seed_of(chosen.seed, name)
     if not used:
-        return backbones.build(encoder_spec, chosen.init, chosen.seed)
+        return backbones.build(encoder_spec, chosen.init, draw)
     sets = [translate(job, "syn", "src") if name == "syn" and len(used) > 1 else job.source(name) for name in used]
     spec = SupervisedSpec(
         chosen.pretrain_epochs, chosen.pretrain_steps, chosen.pretrain_batch, chosen.pretrain_per_identity,
@@ -238,11 +244,11 @@ def pretrain(job: Job) -> Encoder:
     contents["translated"] = str(job.stages[-1].name) if job.stages else None
 
     def build(folder: Path) -> Mapping[str, Any]:
-        encoder = backbones.build(encoder_spec, chosen.init, chosen.seed)
-        loop.run(Supervised("pretrain", spec, encoder, sets, chosen.seed, job.machine), folder, chosen.watched)
+        encoder = backbones.build(encoder_spec, chosen.init, draw)
+        loop.run(Supervised(name, spec, encoder, sets, chosen.seed, job.machine), folder, chosen.watched)
         if ranks.first():
             encoder.save(folder / "encoder.safetensors")
         return {"image_steps": spec.epochs * spec.steps * spec.batch}
 
-    job.stages.append(run.shared_stage(chosen.runs, "pretrain", contents, job.device, build))
+    job.stages.append(run.shared_stage(chosen.runs, name, contents, job.device, build))
     return backbones.load(job.stages[-1] / "encoder.safetensors")
