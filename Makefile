@@ -19,7 +19,7 @@ $(READY): pyproject.toml constraints.txt
 	  echo "error: '$(PYTHON)' is not Python 3.11, the only one with bpy 4.5: install python3.11 and its venv module," \
 	    "or name one: make setup PYTHON=/path/to/python3.11" >&2; exit 2; }
 	test -x $(RUN) || $(PYTHON) -m venv $(VENV)
-	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[render,cluster,video,hub,export,tensorboard,faiss,dev]'
+	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[render,cluster,video,hub,export,tensorboard,faiss,fid,dev]'
 	touch $(READY)
 
 libraries:

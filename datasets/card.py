@@ -32,8 +32,13 @@ class Recipe:
 def recipe(info: Mapping[str, Any]) -> Recipe:
     """Of a dataset of ours, by what dataset.json says."""
     source, after = info["provenance"], []
-    while "cut" in source:
-        after.append(f"python -m datasets.cut {source['source']['name']} {_flags(source['cut'])} --out OUT")
+    while "source" in source:
+        name = source["source"]["name"]
+        if "translate" in source:
+            pair = f"--src {name} --tgt {source['style']['name']}"
+            after.append(f"python -m train.translate {pair} {_flags(source['translate'])} --out OUT")
+        else:
+            after.append(f"python -m datasets.cut {name} {_flags(source['cut'])} --out OUT")
         source = source["source"]
     capture, labeler = source["capture"], source["labeler"]
     asked = {key: capture[key] for key in ("ids", "seed", "quality", "per_id") if key in capture}

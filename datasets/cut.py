@@ -15,6 +15,7 @@ from tyro.conf import Positional
 
 from datasets.choice import choose_crops, choose_ids, with_cameras
 from datasets.manifest import Crops
+from datasets.masks import resized
 from datasets.opening import open_own
 from datasets.pictures import encode
 from datasets.splits import roles_of
@@ -96,7 +97,8 @@ def _choose(crops: Crops, ids: int, per_id: int, name: str) -> Crops:
 def _crops(crops: Crops, height: int, width: int, quality: int) -> Iterator[Crop]:
     for i, row in enumerate(crops.whole().drop_columns(list(LATE)).to_pylist()):
         picture = Image.fromarray(crops.image(i)).resize((width, height), Image.Resampling.BICUBIC)
-        yield row | {"width": width, "height": height}, encode(np.asarray(picture), quality)
+        mask = resized(row["mask"], (row["height"], row["width"]), (height, width))
+        yield row | {"width": width, "height": height, "mask": mask}, encode(np.asarray(picture), quality)
 
 
 if __name__ == "__main__":

@@ -7,11 +7,12 @@ Face hub. Cut off, the same command goes on.
 import hashlib
 import json
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
 from os import environ
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pyarrow.parquet as pq
 from tqdm import tqdm
@@ -64,15 +65,25 @@ def main(settings: Settings) -> None:
 
 def refuse_others(dataset: Dataset) -> None:
     """Raises DatasetError unless the dataset was rendered by this collector and its licence is what that was."""
-    source = dataset.info.get("provenance", {})
-    while isinstance(source, dict) and "capture" not in source and isinstance(source.get("source"), dict):
-        source = source["source"]
-    capture = source.get("capture") if isinstance(source, dict) else None
-    if not isinstance(capture, dict) or "world" not in capture:
-        raise DatasetError(f"{dataset.name}: not rendered by this collector; only what was made with it is published")
-    free = str(capture.get("body") or "anny").startswith("anny") and not capture.get("assets")
-    if dataset.info["licence"] == card.CC_BY and not free:
-        raise DatasetError(f"{dataset.name}: its bodies or clothes are under other terms, yet it says {card.CC_BY}")
+    for origin in _origins(dataset.info.get("provenance")):
+        capture = origin.get("capture") if isinstance(origin, dict) else None
+        if not isinstance(capture, dict) or "world" not in capture:
+            raise DatasetError(
+                f"{dataset.name}: not rendered by this collector; only what was made with it is published"
+            )
+        free = str(capture.get("body") or "anny").startswith("anny") and not capture.get("assets")
+        if dataset.info["licence"] == card.CC_BY and not free:
+            raise DatasetError(f"{dataset.name}: its bodies or clothes are under other terms, yet it says {card.CC_BY}")
+
+
+def _origins(made: Any) -> Iterator[Any]:
+    """What a dataset goes back to: of one that was cut, its source; of one that was translated, the style's too."""
+    if isinstance(made, dict) and "capture" not in made and "source" in made:
+        for name in ("source", "style"):
+            if name in made:
+                yield from _origins(made[name])
+    else:
+        yield made
 
 
 def _same(dataset: Dataset, form: str, out: Path) -> None:

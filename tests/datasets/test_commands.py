@@ -17,6 +17,7 @@ from PIL import Image
 from datasets import cut, export, sheet, verify
 from datasets.choice import choose_crops, choose_ids, with_cameras
 from datasets.manifest import COLUMNS, Crops
+from datasets.masks import decoded
 from datasets.opening import open_dataset
 from datasets.writer import checksums
 from opengspr.command import UserError, command
@@ -135,6 +136,11 @@ def test_cut_is_smaller_whole_and_the_same_again(shared_data: Path, tmp_path: Pa
     assert files[0] == files[1]
     verify.main(verify.Settings(str(tmp_path / "a"), pictures=True))
     assert len(small) == 20 and small.image(0).shape == (64, 32, 3)
+    for i in range(len(small)):
+        (j,) = np.flatnonzero(large.column("key") == small.column("key")[i])
+        both = (small, i), (large, j)
+        mine, theirs = (decoded(crops.column("mask")[k], *crops.image(k).shape[:2]) for crops, k in both)
+        assert mine.any() and abs(mine.mean() - theirs.mean()) < 0.06
     train = {name: set(crops.pid[crops.column("split") == "train"]) for name, crops in [("s", small), ("l", large)]}
     assert train["s"] < train["l"] and len(train["s"]) == 2
     for pid in set(small.pid):  # 5 crops over 3 cameras

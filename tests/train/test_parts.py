@@ -22,6 +22,7 @@ from train.parts import backbones, data, losses, report, run, translation
 from train.parts.backbones import EncoderSpec
 from train.parts.charts import line_chart
 from train.parts.generators import Generator, ImagePool
+from train.parts.learning import Machine
 from train.parts.settings import read_config
 from train.smcr import SMALL, SMCR
 
@@ -353,7 +354,7 @@ def test_translators(kind: str, tmp_path: Path) -> None:
     pictures = data.Images.of_array(rng(0).integers(0, 255, (6, 32, 16, 3), np.uint8))
     labelled = data.Labelled(pictures, np.array([0, 0, 1, 1, 2, 2]), np.zeros(6, np.int64))
     spec = translation.TranslationSpec(kind, 1, 2, 4, width=4, blocks=1, light=True, embedding="timm:test_resnet")
-    stage = translation.Translation("t", spec, labelled, pictures, 0, "cpu")
+    stage = translation.Translation("t", spec, labelled, pictures, 0, Machine())
     stage.begin_epoch(0)
     stage.feed(0, 0)
     terms = stage.step(0, 0)
@@ -374,7 +375,7 @@ def test_the_small_budgets_translator_takes_on_the_other_style(tmp_path: Path) -
     own, other = (data.labelled(crops, 128, 64) for crops in worlds)
     small = {name.removeprefix("gan_"): value for name, value in SMALL.items() if name.startswith("gan_")}
     spec = translation.TranslationSpec("espgan", **small, embedding="mobilenetv3_small_050")
-    translation.build(tmp_path, translation.Translation("t", spec, own, other.images, 0, "cpu"))
+    translation.build(tmp_path, translation.Translation("t", spec, own, other.images, 0, Machine()))
     made = np.load(tmp_path / translation.TRANSLATED).astype(float)
     before, wanted = (one.images.kept.astype(float) for one in (own, other))
     here, there, far = (pictures.mean((0, 1, 2)) for pictures in (before, made, wanted))

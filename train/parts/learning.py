@@ -39,6 +39,10 @@ class Machine:
         fast = amp == "bf16" or (amp == "auto" and device == "cuda" and torch.cuda.is_bf16_supported())
         return cls(device, torch.bfloat16 if fast else None, accumulate)
 
+    def casting(self) -> torch.autocast:
+        """In which nets compute in `amp`."""
+        return torch.autocast(self.device, self.amp, enabled=self.amp is not None)
+
     def seen(self, encoder: Encoder, pictures: Tensor, domain: int = 0) -> tuple[Tensor, Tensor]:
         """Pooled features of all ranks' pictures and the same after the BN-neck, float32.
 
@@ -50,7 +54,7 @@ class Machine:
         Returns:
             (ranks x B, channels) each.
         """
-        with torch.autocast(self.device, self.amp, enabled=self.amp is not None):
+        with self.casting():
             mine = encoder.pooled(pictures, domain)
         pooled = ranks.gathered(mine)
         self.passed["image_steps"] += len(pooled) * (3 if pooled.requires_grad else 1)

@@ -16,7 +16,7 @@ from datasets.unlabelled import unlabelled
 from opengspr import UserError, command, loop, ranks
 from opengspr.files import output_folder
 from opengspr.randomness import seed_of
-from train.parts import backbones, report, run, settings, translation
+from train.parts import backbones, report, run, settings, translating
 from train.parts.backbones import Encoder, EncoderSpec
 from train.parts.data import Augmentation, Images, Labelled, Unlabelled, labelled
 from train.parts.learning import Machine
@@ -24,23 +24,15 @@ from train.parts.supervised import Supervised, SupervisedSpec
 
 
 @dataclass(frozen=True, kw_only=True)
-class Adaptation(settings.Common):
+class Adaptation(translating.Translating):
     """Flags of every recipe that goes from a labelled source to an unlabelled target."""
 
     syn: str | None = None
     """Synthetic dataset for pretraining: a name or a path; none = the source alone."""
-    src: str = ""
-    """Labelled source dataset."""
-    tgt: str = ""
-    """Target dataset, whose training identities are never used."""
-    backbone: str = "ibn_resnet50"
-    """resnet18, ibn_resnet18, resnet50, ibn_resnet50, mobilenetv3_small_050, timm:NAME."""
     init: str = "imagenet"
     """Weights to begin with: imagenet, synthetic, none, or a file."""
     pool: Literal["gem", "avg"] = "gem"
     """Pooling of the last map: generalised mean, or the plain mean."""
-    height: int = 256
-    width: int = 128
     weight_decay: float = 5e-4
     erase: float = 0.5
     """Share of the pictures in which a rectangle is erased."""
@@ -48,8 +40,6 @@ class Adaptation(settings.Common):
     """Strength of colour jitter (deviation of the logarithm of brightness); the papers have none."""
     blur: float = 0.0
     """Share of the pictures that are blurred."""
-    amp: Literal["auto", "bf16", "off"] = "auto"
-    """Arithmetic of the nets: bf16, float32 (off), or by the device: bf16 on GPUs that have it."""
     accumulate: int = 1
     """Batches whose gradients make one update."""
     pretrain_on: Literal["translated+source", "synthetic"] = "translated+source"
@@ -60,19 +50,11 @@ class Adaptation(settings.Common):
     pretrain_per_identity: int = 4
     """Images of an identity in a batch of pretraining."""
     pretrain_lr: float = 3.5e-4
-    translator: Literal["espgan", "spgan", "cyclegan"] = "espgan"
-    gan_epochs: int = 30
-    gan_steps: int = 400
-    gan_batch: int = 4
-    gan_lr: float = 2e-4
-    gan_cycle: float = 10.0
-    """mu_1 of eq. 2: the weight of cycle consistency."""
-    gan_identity: float = 5.0
-    """mu_2 of eq. 2: how strongly pictures of the other domain are to stay as they are."""
-    gan_width: int = 64
-    gan_blocks: int = 9
-    gan_light: bool = False
-    """Generators for CPUs: half size, a change instead of a picture."""
+
+    @property
+    def machine(self) -> Machine:
+        """What all of it runs on."""
+        return replace(super().machine, accumulate=self.accumulate)
 
     @property
     def augmentation(self) -> Augmentation:
@@ -81,14 +63,11 @@ class Adaptation(settings.Common):
 
 
 SMALL_TARGET = 5000  # training crops below which `--budget auto` is small
-SMALL: dict[str, Any] = {  # what the small budget changes here; a recipe adds its own
-    "backbone": "mobilenetv3_small_050", "init": "none", "pool": "avg", "height": 128, "width": 64,
-    "pretrain_epochs": 8, "pretrain_steps": 80, "pretrain_lr": 1e-2, "jitter": 0.2,
-    "gan_epochs": 6, "gan_steps": 25, "gan_batch": 8, "gan_lr": 1e-3, "gan_cycle": 5.0, "gan_identity": 1.0,
-    "gan_width": 8, "gan_blocks": 2, "gan_light": True,
+SMALL: dict[str, Any] = translating.SMALL | {  # what the small budget changes here; a recipe adds its own
+    "init": "none", "pool": "avg", "pretrain_epochs": 8, "pretrain_steps": 80, "pretrain_lr": 1e-2, "jitter": 0.2,
 }  # fmt: skip
 
-Recipe = TypeVar("Recipe", bound=Adaptation)
+Recipe = TypeVar("Recipe", bound=translating.Translating)
 
 
 def start(
@@ -147,8 +126,7 @@ class Job:
                 raise UserError(f"--{flag}: wanted the name of a dataset")
         names = {flag: getattr(chosen, flag) for flag in ("syn", "src", "tgt") if getattr(chosen, flag)}
         data = {flag: open_dataset(name, chosen.data_root) for flag, name in names.items()}
-        machine = Machine.of(run.choose_device(chosen.device), chosen.amp, chosen.accumulate)
-        return cls(chosen, data, machine)
+        return cls(chosen, data, chosen.machine)
 
     @property
     def device(self) -> str:
@@ -191,30 +169,12 @@ class Job:
 
 
 def translate(job: Job, own: str, other: str) -> Labelled:
-    """Crops of `own` in the style of `other`, of which no identity is looked at; stage 2, and half of stage 1."""
-    chosen, labels = job.chosen, job.source(own)
-    spec = translation.TranslationSpec(
-        chosen.translator, chosen.gan_epochs, chosen.gan_steps, chosen.gan_batch, chosen.gan_lr, chosen.gan_cycle,
-        chosen.gan_identity, width=chosen.gan_width, blocks=chosen.gan_blocks, light=chosen.gan_light,
-        embedding=chosen.backbone,
-    )  # fmt: skip
-    contents = asdict(spec) | {"seed": chosen.seed, "size": [chosen.height, chosen.width]}
-    contents["data"] = [job.data[name].fingerprint for name in (own, other)]
-    name = f"translate-{own}-to-{other}"
-
-    def build(folder: Path) -> Mapping[str, Any]:
-        def make() -> Mapping[str, Any]:
-            stage = translation.Translation(name, spec, labels, job.target(other).images, chosen.seed, job.device)
-            return translation.build(folder, stage, chosen.watched)
-
-        return ranks.by_first(make)
-
-    folder = run.shared_stage(chosen.runs, name, contents, job.device, build)
-    translated = replace(labels, images=translation.read_pictures(folder))
+    """Crops of `own` in the style of `other`: stage 2, and half of stage 1."""
+    found = translating.translate(job.chosen, job.data[own], job.data[other], job.machine)
     title = f"{job.data[own].name} translated into the style of {job.data[other].name}"
-    job.sheets.append(report.sheet(title, labels.images, translated.images))
-    job.stages.append(folder)
-    return translated
+    job.sheets.append(report.sheet(title, found.before.images, found.after.images))
+    job.stages.append(found.folder)
+    return found.after
 
 
 def pretrain(job: Job, name: str = "pretrain") -> Encoder:

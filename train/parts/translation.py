@@ -24,6 +24,7 @@ from opengspr.watching import UNWATCHED, Watched
 from train.parts import backbones, data, losses, sampling
 from train.parts.data import Images, Labelled
 from train.parts.generators import Discriminator, Generator, ImagePool
+from train.parts.learning import Machine
 
 BETAS = (0.5, 0.999)  # of Adam, for generators and discriminators
 TRANSLATED = "translated.npy"
@@ -84,13 +85,13 @@ class Translation(loop.Stage):
         labelled: pictures with identities that are to be translated.
         other: pictures of the domain whose style they take; no identities.
         seed: of weights and draws.
-        device: cpu or cuda.
+        machine: what it runs on.
     """
 
     def __init__(
-        self, name: str, spec: TranslationSpec, labelled: Labelled, other: Images, seed: int, device: str
+        self, name: str, spec: TranslationSpec, labelled: Labelled, other: Images, seed: int, machine: Machine
     ) -> None:
-        self.name, self.spec, self.seed, self.device = name, spec, seed, device
+        self.name, self.spec, self.seed, self.machine, self.device = name, spec, seed, machine, machine.device
         self.epochs, self.steps = spec.epochs, spec.steps
         self.labelled, self.other = labelled, other
         with torch.random.fork_rng(devices=[]):
@@ -108,7 +109,7 @@ class Translation(loop.Stage):
                 self.nets["guide"] = Embedding(spec.embedding, *size, labelled.classes, seed)
             elif spec.kind == "spgan":
                 self.nets["guide"] = _siamese(spec.width)
-        self.nets.to(device)
+        self.nets.to(self.device)
         self.pools = ImagePool(), ImagePool()
         self.makers = torch.optim.Adam(self._parameters("there", "back"), spec.lr, betas=BETAS)
         self.judges = torch.optim.Adam(self._parameters("judge_other", "judge_own"), spec.lr, betas=BETAS)
@@ -143,7 +144,8 @@ class Translation(loop.Stage):
         self.nets.requires_grad_(False)
         self.nets["there"].requires_grad_(True)
         self.nets["back"].requires_grad_(True)
-        terms, made_other, made_own = self._make(own, other, label)
+        with self.machine.casting():
+            terms, made_other, made_own = self._make(own, other, label)
         self.makers.zero_grad()
         torch.stack(list(terms.values())).sum().backward()
         self.makers.step()
@@ -152,13 +154,16 @@ class Translation(loop.Stage):
         shown_other, shown_own = (
             pool.exchange(made, draws) for pool, made in zip(self.pools, (made_other, made_own), strict=True)
         )
-        judged = 0.5 * (self._judge("judge_other", other, shown_other) + self._judge("judge_own", own, shown_own))
+        with self.machine.casting():
+            judged = 0.5 * (self._judge("judge_other", other, shown_other) + self._judge("judge_own", own, shown_own))
         self.judges.zero_grad()
         judged.backward()
         self.judges.step()
         if "guide" in self.nets:
             self.guide.zero_grad()
-            self._teach(own, other, made_other.detach(), made_own.detach(), label).backward()
+            with self.machine.casting():
+                taught = self._teach(own, other, made_other.detach(), made_own.detach(), label)
+            taught.backward()
             self.guide.step()
         return {name: term.detach() for name, term in terms.items()} | {"judges": judged.detach()}
 
@@ -249,13 +254,13 @@ def build(folder: Path, stage: Translation, watched: Watched = UNWATCHED) -> dic
         what to keep as the stage's result.
     """
     loop.run(stage, folder, watched)
-    write_pictures(folder / TRANSLATED, stage.nets["there"].eval(), stage.labelled.images, stage.device)
+    write_pictures(folder / TRANSLATED, stage.nets["there"].eval(), stage.labelled.images, stage.machine)
     pictures = stage.spec.batch * stage.epochs * stage.steps
     return {"pictures": len(stage.labelled.images), "gan_image_steps": pictures}
 
 
 @torch.no_grad()
-def write_pictures(path: Path, generator: nn.Module, images: Images, device: str, size: int = 32) -> None:
+def write_pictures(path: Path, generator: nn.Module, images: Images, machine: Machine, size: int = 32) -> None:
     """Translates all pictures into an .npy file, a batch at a time."""
     shape = (len(images), images.height, images.width, 3)
     parts = np.split(np.arange(len(images)), range(size, len(images), size))
@@ -263,7 +268,9 @@ def write_pictures(path: Path, generator: nn.Module, images: Images, device: str
         header = {"descr": "|u1", "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(file, header)
         for pictures in images.stream(parts):
-            made = (generator(signed(pictures, device)).clamp(-1, 1) + 1) * 127.5
+            with machine.casting():
+                made = generator(signed(pictures, machine.device)).float()
+            made = (made.clamp(-1, 1) + 1) * 127.5
             file.write(made.round().byte().permute(0, 2, 3, 1).contiguous().cpu().numpy().tobytes())
 
 
