@@ -32,6 +32,7 @@ from train.parts.data import Feed, Labelled
 from train.parts.evaluation import Truth
 from train.parts.learning import adam
 from train.parts.preparation import Job, translate
+from train.parts.pseudo_labels import agreement
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +105,8 @@ class Refinement(adaptation.AdaptingStage):
         told: dict[str, float] = {}
         for name, branch in self.branches.items():
             told |= self.told(branch.cluster(self.target, first=epoch == 0), epoch, name)
-        return told
+        labels = [branch.label for branch in self.branches.values()]
+        return told | {f"{' and '.join(self.branches)}_agreement": float(agreement(*labels).mean())}
 
     def feed(self, epoch: int, step: int) -> None:
         """Per branch, a feed of its source and one of the target by its own labels."""

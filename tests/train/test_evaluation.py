@@ -12,7 +12,7 @@ from datasets.opening import open_dataset
 from opengspr import UserError
 from tests.train.test_clustering import dense_jaccard
 from tests.train.worlds import draw_world
-from train.parts.evaluation import fuse, purity
+from train.parts.evaluation import completeness, fuse, purity
 from train.parts.factors import by_camera_pair, by_factor
 from train.parts.retrieval import Labels, evaluate, ranking
 
@@ -96,6 +96,13 @@ def test_fused_products_are_weighted_means() -> None:
 def test_purity() -> None:
     assert purity(np.array([0, 0, 0, 1, 1, -1]), np.array([7, 7, 8, 9, 9, 9])) == pytest.approx(4 / 5)
     assert np.isnan(purity(np.array([-1, -1]), np.array([1, 2])))
+
+
+def test_completeness() -> None:
+    """Of person 7 two of three are together, of 8 one of two, of 9 two of four: the ones alone are not together."""
+    label, pid = np.array([0, 0, 1, 1, -1, 2, 2, -1, -1]), np.array([7, 7, 7, 8, 8, 9, 9, 9, 9])
+    assert completeness(label, pid) == pytest.approx(5 / 9)
+    assert completeness(pid, pid) == 1
 
 
 def test_groups_are_those_of_their_queries_alone(tmp_path: Path) -> None:

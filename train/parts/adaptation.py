@@ -102,14 +102,14 @@ class AdaptingStage(Learning):
         return self.encoders().values()
 
     def told(self, found: Clustered, epoch: int, name: str = "target") -> dict[str, float]:
-        """What is logged of a clustering; the purity is a diagnosis that training never sees. Prints warnings."""
+        """What is logged of a clustering, with a diagnosis by the truth that training never sees. Prints warnings."""
         if ranks.first():
             for warning in found.warnings:
                 tqdm.write(f"warning: {name}, epoch {epoch + 1}: {warning}")
         values: dict[str, float] = {"clusters": found.found, "dropped": found.dropped, "eps": found.eps}
         values["alone"] = int(np.sum(found.label < 0))
         if self.truth:
-            values["purity"] = self.truth.diagnose(found.label)
+            values |= self.truth.diagnose(found.label)
         return {f"{name}_{key}": value for key, value in values.items()}
 
     def end_epoch(self, epoch: int) -> Mapping[str, float]:

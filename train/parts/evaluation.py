@@ -12,6 +12,7 @@ from opengspr import ranks
 from train.parts.backbones import Encoder
 from train.parts.data import Images, to_tensor
 from train.parts.factors import Groups, by_camera_pair, by_factor
+from train.parts.pseudo_labels import classes
 from train.parts.retrieval import RANKS, Labels, Retrieval, evaluate, ranking
 
 Pair = tuple[Tensor, Tensor]  # features of query and gallery
@@ -66,6 +67,20 @@ def purity(label: np.ndarray, pid: np.ndarray) -> float:
     return float(commonest.sum() / inside.sum())
 
 
+def completeness(label: np.ndarray, pid: np.ndarray) -> float:
+    """Share of images that are in the largest part of their identity that one cluster holds: purity's other side.
+
+    Args:
+        label: (N,) pseudo-labels, negative = alone, a cluster of one.
+        pid: (N,) true identities.
+    """
+    pairs, count = np.unique(np.stack([classes(label), pid]), axis=1, return_counts=True)
+    _, person = np.unique(pairs[1], return_inverse=True)
+    largest = np.zeros(person.max() + 1, np.int64)
+    np.maximum.at(largest, person, count)
+    return float(largest.sum() / len(label))
+
+
 class Truth:
     """A target's identities, behind the two doors that they may be seen through: `score` and `diagnose`.
 
@@ -102,12 +117,12 @@ class Truth:
         order = ranking(query[torch.from_numpy(queries)], gallery, some, others, top)
         return order, (others.pid[order] == some.pid[:, None]) & (order >= 0)
 
-    def diagnose(self, label: np.ndarray) -> float:
-        """Purity of pseudo-labels of the target's training images, in the order of `datasets.unlabelled`."""
+    def diagnose(self, label: np.ndarray) -> dict[str, float]:
+        """Purity and completeness of pseudo-labels of the target's training images, ordered as `datasets.unlabelled`."""
         if not len(self._pid):
             crops = self._dataset.split("train")
             self._pid = crops.pid[image_order(crops)]
-        return purity(label, self._pid)
+        return {"purity": purity(label, self._pid), "completeness": completeness(label, self._pid)}
 
 
 def score_rows(rows: Rows, encoders: Mapping[str, Encoder], truth: Truth) -> dict[str, tuple[Retrieval, Pair]]:

@@ -160,17 +160,27 @@ def _curves(history: Sequence[Mapping[str, Any]]) -> str:
         def curve(key: str, lines: Sequence[Mapping[str, Any]] = lines) -> list[tuple[float, float]]:
             return [(line["epoch"], line[key]) for line in lines if key in line]
 
-        diagnosis = {"_clusters": "clusters", "_alone": "images in no cluster", "_purity": "purity"}
+        diagnosis = {
+            "_clusters": "clusters",
+            "_alone": "images in no cluster",
+            "_dropped": "clustered images that the criteria set apart",
+            "_agreement": "overlap of an image's two clusters",
+            "_purity": "purity",
+            "_completeness": "completeness",
+        }
         figures = [key for key in keys if key.endswith(" mAP")]
-        losses = [key for key in keys if key not in figures and not key.endswith(("_eps", "_dropped", *diagnosis))]
+        losses = [key for key in keys if key not in figures and not key.endswith(("_eps", *diagnosis))]
         charts.append(line_chart(f"{stage}: losses", {key: curve(key) for key in losses}))
         charts.append(line_chart(f"{stage}: mAP on the target, per cent", {key[:-4]: curve(key) for key in figures}))
         for ending, meaning in diagnosis.items():
             found = {key.removesuffix(ending): curve(key) for key in keys if key.endswith(ending)}
-            charts.append(line_chart(f"{stage}, diagnosis: {meaning}", found))
+            if any(value for points in found.values() for _, value in points):
+                charts.append(line_chart(f"{stage}, diagnosis: {meaning}", found))
     told = (
         "A point is an epoch. Nothing was chosen by the curves marked as diagnosis or by mAP: the result is the "
-        "last epoch's. Purity compares pseudo-labels with true identities, which training never sees."
+        "last epoch's. Purity is the share of clustered images whose cluster is mostly of their person; completeness "
+        "that of all images that are in the largest part of their person which one cluster holds. Both compare "
+        "pseudo-labels with true identities, which training never sees. Overlap is that of both branches' clusters."
     )
     return f'<h2>Training</h2><p class="soft">{told}</p><div class="charts">{"".join(charts)}</div>'
 
