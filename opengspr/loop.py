@@ -17,7 +17,7 @@ from opengspr import checkpoint, ranks
 from opengspr.command import UserError
 from opengspr.files import write_whole
 from opengspr.randomness import seed_of
-from opengspr.watching import UNWATCHED, Watch, Watched
+from opengspr.watching import UNWATCHED, Watch, Watched, forget_peaks, peaks
 
 CHECK_EVERY = 10  # steps between two looks at the losses, each of which waits for the device
 
@@ -62,13 +62,16 @@ class Stopped(SystemExit):
         super().__init__(128 + signum)
 
 
-def run(stage: Stage, folder: Path, watched: Watched = UNWATCHED) -> None:
+def run(stage: Stage, folder: Path, watched: Watched = UNWATCHED) -> dict[str, float]:
     """Runs a stage to its end, from its last checkpoint in `folder` if there is one.
 
     Args:
         stage: the work.
         folder: for checkpoints and metrics.jsonl.
         watched: what else is written there.
+
+    Returns:
+        what it took, in however many goes: `seconds`, and `watching.peaks`.
 
     Raises:
         NonFinite: stops; the last good checkpoint stays and `non_finite.json` says what led to it.
@@ -117,6 +120,7 @@ def run(stage: Stage, folder: Path, watched: Watched = UNWATCHED) -> None:
             if ranks.anyone(bool(caught)):
                 raise Stopped(caught[0] if caught else signal.SIGTERM)
     watch.close()
+    return keeper.cost()
 
 
 class _Keeper:
@@ -127,6 +131,8 @@ class _Keeper:
         self.state, self.metrics = folder / f"{stage.name}.state.pt", folder / "metrics.jsonl"
         self.sums: dict[str, Tensor] = {}
         self.count, self.seconds, self.since = 0, 0.0, time.monotonic()
+        self.peaks: dict[str, float] = {}
+        forget_peaks()
         self.lines: list[str] = []
         self.watch: Watch
 
@@ -138,6 +144,7 @@ class _Keeper:
             return 0, 0
         self.stage.load_state_dict(state["stage"])
         self.sums, self.count, self.seconds, self.lines = (state[k] for k in ("sums", "count", "seconds", "lines"))
+        self.peaks = state.get("peaks", {})
         self._rewrite_metrics()
         epoch, step = state["epoch"], state["step"]
         if epoch < self.stage.epochs:
@@ -186,12 +193,19 @@ class _Keeper:
         bad = checkpoint.first_non_finite(state)
         if bad:
             self._stop(*((epoch, step - 1) if step else (epoch - 1, self.stage.steps - 1)), bad)
-        now = time.monotonic()
-        self.seconds, self.since = self.seconds + now - self.since, now
-        own = {name: getattr(self, name) for name in ("sums", "count", "seconds", "lines")}
+        self.cost()
+        own = {name: getattr(self, name) for name in ("sums", "count", "seconds", "lines", "peaks")}
         if ranks.first():
             checkpoint.save_state(self.state, {"stage": state, "epoch": epoch, "step": step} | own)
         ranks.wait()
+
+    def cost(self) -> dict[str, float]:
+        """Time and memory so far, that of earlier goes included."""
+        now = time.monotonic()
+        self.seconds, self.since = self.seconds + now - self.since, now
+        for name, value in peaks().items():
+            self.peaks[name] = max(value, self.peaks.get(name, 0.0))
+        return {"seconds": round(self.seconds, 1)} | self.peaks
 
     def _stop(self, epoch: int, step: int, what: str) -> None:
         notes = {

@@ -1,5 +1,6 @@
 """What may be written of a stage beside its metrics: curves for TensorBoard, and where the time goes."""
 
+import resource
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -28,6 +29,29 @@ class Watched:
 
 
 UNWATCHED = Watched()
+
+
+def forget_peaks() -> None:
+    """Peaks of memory count from now on, where the system lets a process say so."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        pass
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+
+
+def peaks() -> dict[str, float]:
+    """The most memory that this process has held since `forget_peaks`, MiB: `peak_mib`, and `gpu_peak_mib` of a GPU."""
+    try:
+        (line,) = [one for one in Path("/proc/self/status").read_text().splitlines() if one.startswith("VmHWM:")]
+        held = int(line.split()[1])
+    except (OSError, ValueError):
+        held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    found = {"peak_mib": round(held / 1024)}
+    if torch.cuda.is_available():
+        found["gpu_peak_mib"] = round(torch.cuda.max_memory_allocated() / 2**20)
+    return {name: float(value) for name, value in found.items()}
 
 
 class Watch:

@@ -65,7 +65,12 @@ def test_a_run_leaves_what_it_says(
     folder = run(RECIPES[name], data, tmp_path, stages)
     result = json.loads((folder / "result.json").read_text())
     assert "direct transfer" in result["figures"] and result["main"] in result["figures"]
-    assert result["main"] in (folder / "report.html").read_text()
+    page = (folder / "report.html").read_text()
+    assert result["main"] in page
+    stages_of = {"translate-syn-to-src", "pretrain", *({name} - {"source"})}
+    assert {stage.rpartition("-")[0] or stage for stage in result["cost"]} == stages_of
+    assert all(cost["seconds"] > 0 and 50 < cost["peak_mib"] < 1e5 for cost in result["cost"].values())
+    assert all(stage in page for stage in result["cost"])
     (pretrained,) = stages.glob("pretrain-*/encoder.safetensors")
     kept = weights(folder)
     assert kept.pop("direct.safetensors") == pretrained.read_bytes(), "direct transfer is not the pretrained encoder"

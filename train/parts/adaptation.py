@@ -147,15 +147,15 @@ def adapt(job: Job, recipe: Recipe) -> None:
     with job.folder(recipe.name) as folder:
         if folder:
             truth = Truth(job.data["tgt"], job.chosen.height, job.chosen.width)
-            encoder = pretrain(job)
+            encoder, cost = pretrain(job), {}
             _save(folder, {"direct": encoder})  # now: a stage may train this very net
             if recipe.build:
                 stage = recipe.build(encoder, truth)
-                loop.run(stage, folder, job.chosen.watched)
+                cost = loop.run(stage, folder, job.chosen.watched)
                 job.stages.append(folder)
                 _save(folder, stage.encoders())
             ranks.wait()
-            _finish(job, recipe, truth, folder)
+            _finish(job, recipe, truth, folder, cost)
 
 
 def _save(folder: Path, encoders: Mapping[str, Encoder]) -> None:
@@ -165,7 +165,7 @@ def _save(folder: Path, encoders: Mapping[str, Encoder]) -> None:
             one.save(folder / f"{name}.safetensors")
 
 
-def _finish(job: Job, recipe: Recipe, truth: Truth, folder: Path) -> None:
+def _finish(job: Job, recipe: Recipe, truth: Truth, folder: Path, cost: Mapping[str, float]) -> None:
     """Scores every row on the target, writes the report and, last, the result."""
     rows = {**DIRECT, **recipe.rows}
     files = {name for shares in rows.values() for name in shares}
@@ -177,8 +177,12 @@ def _finish(job: Job, recipe: Recipe, truth: Truth, folder: Path) -> None:
     title = f"{recipe.title}, {' to '.join(job.pair)}"
     notes = [f"Seed {job.chosen.seed}. Last epoch, no re-ranking. {recipe.note}".strip()]
     histories = [stage / "metrics.jsonl" for stage in job.stages]
-    page = report.write(folder, title, scored, recipe.main, truth, job.sheets, histories, notes)
+    costs = {one.name: dict((run.result_of(one) or {}).get("cost", {})) for one in job.stages if one != folder}
+    if cost:
+        costs[recipe.name] = dict(cost)
+    page = report.write(folder, title, scored, recipe.main, truth, job.sheets, histories, costs, notes)
     result = {"rows": rows, "figures": figures, "main": recipe.main, "image_steps": _image_steps(job, folder)}
+    result |= {"cost": costs}
     run.finish(folder, result)
     print(f"{table(figures)}\n\nreport: {page}")
 

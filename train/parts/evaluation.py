@@ -118,7 +118,7 @@ class Truth:
         return order, (others.pid[order] == some.pid[:, None]) & (order >= 0)
 
     def diagnose(self, label: np.ndarray) -> dict[str, float]:
-        """Purity and completeness of pseudo-labels of the target's training images, ordered as `datasets.unlabelled`."""
+        """Purity and completeness of pseudo-labels of the target's training images in `datasets.unlabelled`'s order."""
         if not len(self._pid):
             crops = self._dataset.split("train")
             self._pid = crops.pid[image_order(crops)]

@@ -205,10 +205,10 @@ def pretrain(job: Job, name: str = "pretrain") -> Encoder:
 
     def build(folder: Path) -> Mapping[str, Any]:
         encoder = backbones.build(encoder_spec, chosen.init, draw)
-        loop.run(Supervised(name, spec, encoder, sets, chosen.seed, job.machine), folder, chosen.watched)
+        cost = loop.run(Supervised(name, spec, encoder, sets, chosen.seed, job.machine), folder, chosen.watched)
         if ranks.first():
             encoder.save(folder / "encoder.safetensors")
-        return {"image_steps": spec.epochs * spec.steps * spec.batch}
+        return {"image_steps": spec.epochs * spec.steps * spec.batch, "cost": cost}
 
     job.stages.append(run.shared_stage(chosen.runs, name, contents, job.device, build))
     return backbones.load(job.stages[-1] / "encoder.safetensors")

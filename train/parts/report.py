@@ -97,6 +97,7 @@ def write(
     truth: Truth,
     sheets: Sequence[Sheet],
     histories: Sequence[Path],
+    costs: Mapping[str, Mapping[str, float]],
     notes: Sequence[str],
 ) -> Path:
     """Writes report.html into a run's folder.
@@ -109,6 +110,7 @@ def write(
         truth: the target's crops and identities.
         sheets: of the translators.
         histories: files metrics.jsonl of the stages, in order.
+        costs: what stages took, as `loop.run` says it, by their names.
         notes: sentences under the table.
     """
     body = [f"<h1>{escape(title)}</h1>", f'<p class="soft">{escape(str(folder))}</p>', _table(scored, main_row)]
@@ -117,6 +119,7 @@ def write(
     body.append(
         _curves([json.loads(line) for path in histories if path.exists() for line in path.read_text().splitlines()])
     )
+    body.append(_costs(costs))
     body.append(_rank_lists(*scored[main_row], main_row, truth))
     body += [_sheet(sheet) for sheet in sheets]
     for name, label in (("config.yaml", "Settings"), ("env.json", "Made with")):
@@ -183,6 +186,23 @@ def _curves(history: Sequence[Mapping[str, Any]]) -> str:
         "pseudo-labels with true identities, which training never sees. Overlap is that of both branches' clusters."
     )
     return f'<h2>Training</h2><p class="soft">{told}</p><div class="charts">{"".join(charts)}</div>'
+
+
+def _costs(costs: Mapping[str, Mapping[str, float]]) -> str:
+    """A table of what each stage took."""
+    shown = [
+        (name, *(f"{cost[key]:,.0f}" if key in cost else "" for key in ("seconds", "peak_mib", "gpu_peak_mib")))
+        for name, cost in costs.items()
+    ]
+    lines = ["".join(f"<td>{escape(cell)}</td>" for cell in line) for line in shown if any(line[1:])]
+    if not lines:
+        return ""
+    head = "<tr><th>stage</th><th>seconds</th><th>memory, MiB</th><th>of the GPU</th></tr>"
+    told = "Time in all goes; the most memory that the process held. Stages that runs share were paid for once."
+    return (
+        f'<h2>What it took</h2><p class="soft">{told}</p><table>{head}{"".join(f"<tr>{one}</tr>" for one in lines)}'
+        "</table>"
+    )
 
 
 def _rank_lists(found: Retrieval, features: Pair, row: str, truth: Truth) -> str:

@@ -253,10 +253,10 @@ def build(folder: Path, stage: Translation, watched: Watched = UNWATCHED) -> dic
     Returns:
         what to keep as the stage's result.
     """
-    loop.run(stage, folder, watched)
+    cost = loop.run(stage, folder, watched)
     write_pictures(folder / TRANSLATED, stage.nets["there"].eval(), stage.labelled.images, stage.machine)
     pictures = stage.spec.batch * stage.epochs * stage.steps
-    return {"pictures": len(stage.labelled.images), "gan_image_steps": pictures}
+    return {"pictures": len(stage.labelled.images), "gan_image_steps": pictures, "cost": cost}
 
 
 @torch.no_grad()
