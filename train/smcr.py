@@ -72,6 +72,8 @@ ABLATIONS: dict[str, dict[str, Any]] = {  # Table IV; DTHR and RIHR (col) are ro
     "SMCR (GSPR)": {"syn": "gspr"},
     **{f"beta={beta}": {"beta": beta} for beta in (0.0, 0.001, 0.01, 0.1, 0.5)},  # Fig. 5
     **{f"lambda={ema}": {"ema": ema} for ema in (0.0, 0.9, 0.99, 0.999, 0.9999)},
+    **{f"alpha={alpha}": {"alpha": alpha} for alpha in (0.0, 0.25, 0.5, 0.75, 1.0)},  # this and the next: our grids,
+    **{f"tau={tau}": {"temperature": tau} for tau in (0.01, 0.03, 0.05, 0.07, 0.1)},  # the paper has them in pictures
 }
 
 
