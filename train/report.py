@@ -4,7 +4,8 @@
 
 Runs of one recipe on one pair whose settings differ in the seed only are one row of the table. An interval holds the
 mean with 95 % confidence (Student's t over seeds); a gain is the mean of the differences within each seed, so that what
-all recipes share by a seed (pretraining) cancels. Differing settings are told apart by what differs.
+all recipes share by a seed (pretraining) cancels. Differing settings are told apart by what differs. Minutes and memory
+are those of the recipe's own stage.
 """
 
 import json
@@ -48,8 +49,18 @@ class Group:
     method: str
     settings: Mapping[str, Any]
     main: str
+    name: str = ""
+    """In the table; by default the row's name, with the settings by which it differs from others of its recipe."""
     figures: dict[str, dict[int, Mapping[str, float]]] = field(default_factory=lambda: defaultdict(dict))
     image_steps: set[int] = field(default_factory=set)
+    costs: dict[int, Mapping[str, float]] = field(default_factory=dict)
+
+    def add(self, seed: int, result: Mapping[str, Any]) -> None:
+        """A run's result.json."""
+        self.image_steps.add(result.get("image_steps", 0))
+        for row, figures in result["figures"].items():
+            self.figures[row][seed] = figures
+        self.costs[seed] = result.get("cost", {}).get(self.method, {})
 
 
 def collect(folders: Sequence[Path]) -> list[Group]:
@@ -67,10 +78,7 @@ def collect(folders: Sequence[Path]) -> list[Group]:
         seed = settings.pop("seed")
         method, pair = path.parts[-4], path.parts[-3]
         key = pair, method, run.short_hash(settings)
-        group = groups.setdefault(key, Group(pair, method, settings, result["main"]))
-        group.image_steps.add(result.get("image_steps", 0))
-        for row, figures in result["figures"].items():
-            group.figures[row][seed] = figures
+        groups.setdefault(key, Group(pair, method, settings, result["main"])).add(seed, result)
     if not groups:
         raise UserError(f"{', '.join(map(str, folders))}: no finished run there")
     return [groups[key] for key in sorted(groups)]
@@ -89,15 +97,15 @@ def table(groups: Sequence[Group], all_rows: bool = False) -> str:
     parts = []
     for pair in dict.fromkeys(group.pair for group in groups):
         own = [group for group in groups if group.pair == pair]
-        lines = [[pair, "seeds", *FIGURES.values(), "gain in mAP", "image-steps"]]
-        lines += [[START, *_cells(by_seed), "", ""] for by_seed in _starts(own)]
+        lines = [[pair, "seeds", *FIGURES.values(), "gain in mAP", "image-steps", "minutes", "MiB"]]
+        lines += [[START, *_cells(by_seed), "", "", "", ""] for by_seed in _starts(own)]
         for group in own:
             for row in group.figures if all_rows else [group.main]:
-                if row != START:
+                if row != START or group.name:
                     gains = [one["mAP"] - group.figures[START][seed]["mAP"] for seed, one in group.figures[row].items()]
                     steps = " ".join(f"{one:,}" for one in sorted(group.image_steps))
-                    name = row + _differing(group, own)
-                    lines.append([name, *_cells(group.figures[row]), interval(gains), steps])
+                    name = group.name or row + _differing(group, own)
+                    lines.append([name, *_cells(group.figures[row]), interval(gains), steps, *_spent(group)])
         text = ["| " + " | ".join(line) + " |" for line in lines]
         parts.append("\n".join([text[0], "|---" * len(lines[0]) + "|", *text[1:]]))
     return "\n\n".join(parts) + "\n"
@@ -106,6 +114,17 @@ def table(groups: Sequence[Group], all_rows: bool = False) -> str:
 def _cells(by_seed: Mapping[int, Mapping[str, float]]) -> list[str]:
     """How many seeds, and the figures."""
     return [str(len(by_seed)), *(interval([one[name] for one in by_seed.values()]) for name in FIGURES)]
+
+
+def _spent(group: Group) -> list[str]:
+    """Mean minutes of the recipe's own stage, and the most memory that it held."""
+    costs = [cost for cost in group.costs.values() if cost]
+    if not costs:
+        return ["", ""]
+    return [
+        f"{np.mean([cost['seconds'] for cost in costs]) / 60:.1f}",
+        f"{max(cost['peak_mib'] for cost in costs):,.0f}",
+    ]
 
 
 def _starts(groups: Sequence[Group]) -> list[dict[int, Mapping[str, float]]]:

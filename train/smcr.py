@@ -77,6 +77,9 @@ ABLATIONS: dict[str, dict[str, Any]] = {  # Table IV; DTHR and RIHR (col) are ro
 }
 
 
+READ = {row: row.split()[0] for row in ("DTHR (ind)", "RIHR (ind)", "DTHR (col)", "RIHR (col)")}  # in the report
+
+
 class Refinement(adaptation.AdaptingStage):
     """Stage 3.
 

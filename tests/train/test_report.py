@@ -18,7 +18,8 @@ def run(runs: Path, method: str, seed: int, start: float, figure: float, **setti
     (folder / "config.yaml").write_text(yaml.safe_dump({"seed": seed, **settings}))
     figures = {"direct transfer": {"mAP": start, "rank1": start + 20}, method.upper(): {"mAP": figure, "rank1": 90.0}}
     figures["another row"] = {"mAP": 1.0, "rank1": 2.0}
-    result = {"figures": figures, "main": method.upper(), "image_steps": 5000}
+    cost = {method: {"seconds": 60.0 * (1 + seed), "peak_mib": 700.0 + seed}, "pretrain-1": {"seconds": 9e9}}
+    result = {"figures": figures, "main": method.upper(), "image_steps": 5000, "cost": cost}
     (folder / "result.json").write_text(json.dumps(result))
 
 
@@ -43,7 +44,7 @@ def test_means_intervals_and_gains(runs: Path, capsys: pytest.CaptureFixture[str
     assert cells["direct transfer"][:3] == ["3", f"31.0 ± {half:.1f}", f"51.0 ± {half:.1f}"]
     half = 4.30265 * np.std([50, 53, 53], ddof=1) / 3**0.5
     assert cells["UDAP"][:2] == ["3", f"52.0 ± {half:.1f}"]
-    assert cells["UDAP"][3:] == [f"21.0 ± {4.30265 / 3**0.5:.1f}", "5,000"]
+    assert cells["UDAP"][3:] == [f"21.0 ± {4.30265 / 3**0.5:.1f}", "5,000", "2.0", "702"]
     assert cells["SPCL (steps 70)"][3] == "10.0 ± 0.0" and cells["SPCL (steps 7)"][:2] == ["1", "35.0"]
     assert "another row" not in text and "stages" not in text
     report.main([str(runs), "--rows"])

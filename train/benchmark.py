@@ -1,0 +1,204 @@
+"""Runs recipes on pairs of datasets with several seeds, and writes one table of them.
+
+    python -m train.benchmark --methods udap,spcl,smcr --pairs market:duke,duke:market --syn gspr --seeds 3
+    python -m train.benchmark --ablations smcr --pairs campus-summer:campus-winter --syn mini-gspr --budget small
+
+Each run is the recipe's own command in a process of its own, so a run that was finished before is not run again, one
+that was cut off goes on, and nothing counts twice. A run that ends in an error is said at the end, with where its
+output is; the others go on. The table is that of train.report; with `--ablations` a row for each of the paper's, beside
+what it prints (train/published.csv).
+"""
+
+import csv
+import importlib
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from tqdm import tqdm
+
+from opengspr import UserError, command
+from opengspr.files import output_folder, write_whole
+from train import report
+from train.parts import run
+
+METHODS = ("source", "udap", "spcl", "mmt", "cluster_contrast", "smcr")
+PUBLISHED = Path(__file__).with_name("published.csv")
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """Compares recipes on pairs of datasets, or the rows of a recipe's ablation tables."""
+
+    pairs: str = ""
+    """SOURCE:TARGET,SOURCE:TARGET ... by names or paths of datasets."""
+    methods: str = "all"
+    """Names of recipes with commas between, or all."""
+    ablations: str | None = None
+    """A recipe whose rows of its paper's tables are compared, instead of recipes."""
+    rows: str | None = None
+    """Of `--ablations`: only these, with semicolons between."""
+    syn: str | None = None
+    """Synthetic dataset for pretraining."""
+    seeds: int = 3
+    """How many: 0, 1, 2 ..."""
+    budget: Literal["auto", "small", "paper"] = "auto"
+    config: Path | None = None
+    """A YAML file of settings for all runs."""
+    runs: Path = Path("runs")
+    """Where run folders are made and found."""
+    out: Path = Path("results")
+    """Folder for the table and what the runs print."""
+    data_root: Path | None = None
+    """Where datasets lie; else $OPENGSPR_DATA, else ./data."""
+    device: str = "auto"
+    """cpu, cuda, or auto: a GPU where there is one."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run."""
+
+    pair: str
+    method: str
+    row: str | None
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """For its log."""
+        parts = (self.method, *self.pair.split(":"), *([self.row] if self.row else []), f"s{self.seed}")
+        return re.sub("[^A-Za-z0-9.=-]+", "_", "-".join(Path(part).name for part in parts))
+
+
+def jobs_of(chosen: Benchmark) -> list[Job]:
+    """All runs, seed by seed, so that a grid that is cut off has whole seeds.
+
+    Raises:
+        UserError: unknown names, or nothing to run.
+    """
+    pairs = [pair for pair in chosen.pairs.split(",") if pair]
+    if not pairs or any(len(pair.split(":")) != 2 or not all(pair.split(":")) for pair in pairs):
+        raise UserError(f"--pairs {chosen.pairs}: wanted SOURCE:TARGET, several with commas between")
+    if chosen.seeds < 1:
+        raise UserError(f"--seeds {chosen.seeds}: wanted at least 1")
+    if chosen.ablations:
+        rows = list(_recipe(chosen.ablations).ABLATIONS)
+        wanted = rows if chosen.rows is None else [row.strip() for row in chosen.rows.split(";")]
+        if unknown := [row for row in wanted if row not in rows]:
+            raise UserError(f"--rows {unknown[0]}: wanted of: {'; '.join(rows)}")
+        which: list[tuple[str, str | None]] = [(chosen.ablations, row) for row in wanted]
+    else:
+        methods = METHODS if chosen.methods == "all" else chosen.methods.split(",")
+        which = [(method, None) for method in methods if _recipe(method)]
+    return [Job(pair, *one, seed) for seed in range(chosen.seeds) for pair in pairs for one in which]
+
+
+def _recipe(method: str) -> Any:
+    if method not in METHODS:
+        raise UserError(f"{method}: wanted of: {', '.join(METHODS)}")
+    return importlib.import_module(f"train.{method}")
+
+
+def words(chosen: Benchmark, job: Job) -> list[str]:
+    """The command line of a run. What a row sets is not given by a flag as well: flags would win."""
+    source, target = job.pair.split(":")
+    row = _recipe(job.method).ABLATIONS[job.row] if job.row else {}
+    flags: dict[str, Any] = {
+        "src": source, "tgt": target, "syn": chosen.syn, "seed": job.seed, "budget": chosen.budget,
+        "ablation": job.row, "config": chosen.config, "runs": chosen.runs, "data-root": chosen.data_root,
+        "device": chosen.device,
+    }  # fmt: skip
+    return [
+        word
+        for name, value in flags.items()
+        if value is not None and (name not in row or name in ("src", "tgt"))
+        for word in (f"--{name}", str(value))
+    ]
+
+
+def carry_out(chosen: Benchmark, job: Job) -> Path | str:
+    """Runs one; returns its folder, or its last line where it failed."""
+    log = chosen.out / "logs" / f"{job.name}.log"
+    with open(log, "w") as file:
+        line = [sys.executable, "-m", f"train.{job.method}", *words(chosen, job)]
+        ended = subprocess.run(line, stdout=file, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+    if ended.returncode < 0 or ended.returncode > 128:
+        raise KeyboardInterrupt  # it was stopped, and so are we
+    printed = log.read_text()
+    found = re.findall(r"report: (\S.*)$", printed, re.MULTILINE)
+    if ended.returncode == 0 and found:
+        return Path(found[-1]).parent
+    last = [line for line in printed.splitlines() if line.strip()]
+    return f"{last[-1] if last else 'no output'} ({log})"
+
+
+def groups_of(done: Sequence[tuple[Job, Path]]) -> Iterator[report.Group]:
+    """The runs as the table takes them: a group for all seeds of a pair and a recipe, or a row of a recipe."""
+    found: dict[tuple[str, str, str | None], report.Group] = {}
+    for job, folder in done:
+        result = json.loads((folder / run.RESULT).read_text())
+        settings = yaml.safe_load((folder / run.CONFIG).read_text())
+        reads = getattr(_recipe(job.method), "READ", {})
+        main = reads.get(job.row, result["main"])
+        group = report.Group(folder.parent.name, job.method, settings, main, job.row or "")
+        found.setdefault((job.pair, job.method, job.row), group).add(job.seed, result)
+    yield from found.values()
+
+
+def published(method: str, row: str) -> str:
+    """What the paper prints for a row: where from and to, mAP and Rank-1."""
+    with open(PUBLISHED, newline="") as file:
+        lines: list[Mapping[str, str]] = [*csv.DictReader(file)]
+    mine = [line for line in lines if line["method"] == method and line["variant"] == row]
+    return "; ".join(f"{one['source']} to {one['target']}: {one['mAP']} / {one['rank1']}" for one in mine)
+
+
+def beside(text: str, method: str) -> str:
+    """The table of an ablation with a column of what the paper prints."""
+    lines = []
+    for line in text.splitlines():
+        name = line.strip("| ").split(" | ")[0]
+        paper = "---" if line.startswith("|---") else published(method, name)
+        heads = line.startswith("|") and "seeds" in line
+        lines.append(f"{line} {'paper: mAP / Rank-1' if heads else paper} |" if line else line)
+    return "\n".join(lines) + "\n"
+
+
+def work(chosen: Benchmark) -> None:
+    """Runs all, writes the table after each seed."""
+    jobs = jobs_of(chosen)
+    output_folder(chosen.out / "logs", parents=True)
+    done: list[tuple[Job, Path]] = []
+    failed: list[str] = []
+    with tqdm(jobs, unit="run", disable=None) as bar:
+        for number, job in enumerate(bar, 1):
+            bar.set_postfix_str(job.name)
+            outcome = carry_out(chosen, job)
+            if isinstance(outcome, Path):
+                done.append((job, outcome))
+            else:
+                failed.append(f"{job.name}: {outcome}")
+            if done and (number == len(jobs) or jobs[number].seed != job.seed):
+                text = report.table([*groups_of(done)])
+                text = beside(text, chosen.ablations) if chosen.ablations else text
+                write_whole(chosen.out / "table.md", text.encode())
+    if done:
+        print(f"{text}\ntable: {chosen.out / 'table.md'}")
+    if failed:
+        raise UserError("not run:\n" + "\n".join(failed))
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """The command."""
+    command(Benchmark, work, args)
+
+
+if __name__ == "__main__":
+    main()
