@@ -49,6 +49,7 @@ class Benchmark:
     seeds: int = 3
     """How many: 0, 1, 2 ..."""
     budget: Literal["auto", "small", "paper"] = "auto"
+    """Settings to start from, as in every recipe."""
     config: Path | None = None
     """A YAML file of settings for all runs."""
     runs: Path = Path("runs")

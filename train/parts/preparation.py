@@ -24,7 +24,7 @@ from train.parts.supervised import Supervised, SupervisedSpec
 
 
 @dataclass(frozen=True, kw_only=True)
-class Adaptation(translating.Translating):
+class Adaptation(translating.Translating, settings.Run):
     """Flags of every recipe that goes from a labelled source to an unlabelled target."""
 
     syn: str | None = None

@@ -16,24 +16,18 @@ from opengspr.watching import Watched
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Common:
-    """Flags of every recipe."""
+    """Flags of all that trains."""
 
     seed: int = 0
     """Seed of everything random; the same seed gives the same bits on the same machine."""
     budget: Literal["auto", "small", "paper"] = "auto"
     """Settings to start from: `small` fits two CPU cores, `paper` is as published, `auto` goes by the target's size."""
-    ablation: str | None = None
-    """A row of the paper's ablation tables, by its name there; a wrong one lists them."""
     config: Path | None = None
     """A YAML file with any of these settings, such as the config.yaml of a run. Flags come before it."""
     data_root: Path | None = None
     """Where datasets lie; else $OPENGSPR_DATA, else ./data."""
     runs: Path = Path("runs")
     """Where run folders are made."""
-    again: bool = False
-    """Start anew where a finished run stands, in a folder beside it."""
-    force: bool = False
-    """Resume although settings, data or device differ from those that the run began with."""
     device: str = "auto"
     """cpu, cuda, or auto: a GPU where there is one."""
     tensorboard: bool = False
@@ -47,7 +41,19 @@ class Common:
         return Watched(self.tensorboard, self.profile)
 
 
-NOT_OF_THE_RESULT = {field.name for field in dataclasses.fields(Common)} - {"seed"}
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Run(Common):
+    """Flags of every recipe, whose runs have folders of their own."""
+
+    ablation: str | None = None
+    """A row of the paper's ablation tables, by its name there; a wrong one lists them."""
+    again: bool = False
+    """Start anew where a finished run stands, in a folder beside it."""
+    force: bool = False
+    """Resume although settings, data or device differ from those that the run began with."""
+
+
+NOT_OF_THE_RESULT = {field.name for field in dataclasses.fields(Run)} - {"seed"}
 
 Recipe = TypeVar("Recipe", bound=Common)
 Layer = Mapping[str, Any]
@@ -69,7 +75,7 @@ def resolve(
         UserError: an unknown row, or a bad file.
     """
     row: Layer = {}
-    if first.ablation is not None:
+    if isinstance(first, Run) and first.ablation is not None:
         if first.ablation not in ablations:
             raise UserError(f"--ablation {first.ablation}: wanted one of: {'; '.join(ablations)}")
         row = ablations[first.ablation]
