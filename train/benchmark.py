@@ -146,7 +146,7 @@ def groups_of(done: Sequence[tuple[Job, Path]]) -> Iterator[report.Group]:
     for job, folder in done:
         result = json.loads((folder / run.RESULT).read_text())
         settings = yaml.safe_load((folder / run.CONFIG).read_text())
-        reads = getattr(_recipe(job.method), "READ", {})
+        reads = getattr(_recipe(job.method), "ROW_OF", {})
         main = reads.get(job.row, result["main"])
         group = report.Group(folder.parent.name, job.method, settings, main, job.row or "")
         found.setdefault((job.pair, job.method, job.row), group).add(job.seed, result)

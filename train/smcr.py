@@ -77,7 +77,8 @@ ABLATIONS: dict[str, dict[str, Any]] = {  # Table IV; DTHR and RIHR (col) are ro
 }
 
 
-READ = {row: row.split()[0] for row in ("DTHR (ind)", "RIHR (ind)", "DTHR (col)", "RIHR (col)")}  # in the report
+# These rows of Table IV are rows of a run's own report.
+ROW_OF = {row: row.split()[0] for row in ("DTHR (ind)", "RIHR (ind)", "DTHR (col)", "RIHR (col)")}
 
 
 class Refinement(adaptation.AdaptingStage):
