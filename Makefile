@@ -77,5 +77,5 @@ bench: setup
 tiny-world: setup
 	rm -rf tests/data/tiny_world
 	mkdir -p tests/data/tiny_world
-	$(RUN) -m datasets.cut demo-src --ids 20 --per-id 8 --size 128x64 --quality 70 --out tests/data/tiny_world/src
-	$(RUN) -m datasets.cut demo-tgt --ids 56 --per-id 8 --size 128x64 --quality 70 --out tests/data/tiny_world/tgt
+	$(RUN) -m datasets.cut demo-src --ids 20 --per-id 8 --size 128x64 --quality 45 --out tests/data/tiny_world/src
+	$(RUN) -m datasets.cut demo-tgt --ids 56 --per-id 8 --size 128x64 --quality 45 --out tests/data/tiny_world/tgt

@@ -25,8 +25,8 @@ from tqdm import tqdm
 
 from opengspr import UserError, command
 from opengspr.files import output_folder, write_whole
-from train import report
 from train.parts import run
+from train.parts.comparison import Group, table
 
 METHODS = ("source", "udap", "spcl", "mmt", "cluster_contrast", "smcr")
 PUBLISHED = Path(__file__).with_name("published.csv")
@@ -140,15 +140,15 @@ def carry_out(chosen: Benchmark, job: Job) -> Path | str:
     return f"{last[-1] if last else 'no output'} ({log})"
 
 
-def groups_of(done: Sequence[tuple[Job, Path]]) -> Iterator[report.Group]:
+def groups_of(done: Sequence[tuple[Job, Path]]) -> Iterator[Group]:
     """The runs as the table takes them: a group for all seeds of a pair and a recipe, or a row of a recipe."""
-    found: dict[tuple[str, str, str | None], report.Group] = {}
+    found: dict[tuple[str, str, str | None], Group] = {}
     for job, folder in done:
         result = json.loads((folder / run.RESULT).read_text())
         settings = yaml.safe_load((folder / run.CONFIG).read_text())
         reads = getattr(_recipe(job.method), "ROW_OF", {})
         main = reads.get(job.row, result["main"])
-        group = report.Group(folder.parent.name, job.method, settings, main, job.row or "")
+        group = Group(folder.parent.name, job.method, settings, main, job.row or "")
         found.setdefault((job.pair, job.method, job.row), group).add(job.seed, result)
     yield from found.values()
 
@@ -187,7 +187,7 @@ def work(chosen: Benchmark) -> None:
             else:
                 failed.append(f"{job.name}: {outcome}")
             if done and (number == len(jobs) or jobs[number].seed != job.seed):
-                text = report.table([*groups_of(done)])
+                text = table([*groups_of(done)])
                 text = beside(text, chosen.ablations) if chosen.ablations else text
                 write_whole(chosen.out / "table.md", text.encode())
     if done:

@@ -9,24 +9,18 @@ are those of the recipe's own stage.
 """
 
 import json
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import numpy as np
 import tyro
 import yaml
-from scipy import stats
 
 from opengspr import UserError, command
 from opengspr.files import write_whole
 from train.parts import run
-from train.parts.adaptation import DIRECT
-
-(START,) = DIRECT
-FIGURES = {"mAP": "mAP", "rank1": "Rank-1"}
+from train.parts.comparison import Group, table
 
 
 @dataclass(frozen=True)
@@ -39,28 +33,6 @@ class Report:
     """All rows of each run, not only direct transfer and the method's answer."""
     out: Path | None = None
     """A Markdown file for the table."""
-
-
-@dataclass
-class Group:
-    """Runs of one recipe on one pair that differ in their seed only: by row and seed, the figures."""
-
-    pair: str
-    method: str
-    settings: Mapping[str, Any]
-    main: str
-    name: str = ""
-    """In the table; by default the row's name, with the settings by which it differs from others of its recipe."""
-    figures: dict[str, dict[int, Mapping[str, float]]] = field(default_factory=lambda: defaultdict(dict))
-    image_steps: set[int] = field(default_factory=set)
-    costs: dict[int, Mapping[str, float]] = field(default_factory=dict)
-
-    def add(self, seed: int, result: Mapping[str, Any]) -> None:
-        """A run's result.json."""
-        self.image_steps.add(result.get("image_steps", 0))
-        for row, figures in result["figures"].items():
-            self.figures[row][seed] = figures
-        self.costs[seed] = result.get("cost", {}).get(self.method, {})
 
 
 def collect(folders: Sequence[Path]) -> list[Group]:
@@ -82,70 +54,6 @@ def collect(folders: Sequence[Path]) -> list[Group]:
     if not groups:
         raise UserError(f"{', '.join(map(str, folders))}: no finished run there")
     return [groups[key] for key in sorted(groups)]
-
-
-def interval(values: Sequence[float]) -> str:
-    """Mean and half the width of its 95 % interval; the value alone where there is one."""
-    if len(values) < 2:
-        return f"{values[0]:.1f}"
-    half = stats.t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / len(values) ** 0.5
-    return f"{np.mean(values):.1f} ± {half:.1f}"
-
-
-def table(groups: Sequence[Group], all_rows: bool = False) -> str:
-    """A table in Markdown for each pair."""
-    parts = []
-    for pair in dict.fromkeys(group.pair for group in groups):
-        own = [group for group in groups if group.pair == pair]
-        lines = [[pair, "seeds", *FIGURES.values(), "gain in mAP", "image-steps", "minutes", "MiB"]]
-        lines += [[START, *_cells(by_seed), "", "", "", ""] for by_seed in _starts(own)]
-        for group in own:
-            for row in group.figures if all_rows else [group.main]:
-                if row != START or group.name:
-                    gains = [one["mAP"] - group.figures[START][seed]["mAP"] for seed, one in group.figures[row].items()]
-                    steps = " ".join(f"{one:,}" for one in sorted(group.image_steps))
-                    name = group.name or row + _differing(group, own)
-                    lines.append([name, *_cells(group.figures[row]), interval(gains), steps, *_spent(group)])
-        text = ["| " + " | ".join(line) + " |" for line in lines]
-        parts.append("\n".join([text[0], "|---" * len(lines[0]) + "|", *text[1:]]))
-    return "\n\n".join(parts) + "\n"
-
-
-def _cells(by_seed: Mapping[int, Mapping[str, float]]) -> list[str]:
-    """How many seeds, and the figures."""
-    return [str(len(by_seed)), *(interval([one[name] for one in by_seed.values()]) for name in FIGURES)]
-
-
-def _spent(group: Group) -> list[str]:
-    """Mean minutes of the recipe's own stage, and the most memory that it held."""
-    costs = [cost for cost in group.costs.values() if cost]
-    if not costs:
-        return ["", ""]
-    return [
-        f"{np.mean([cost['seconds'] for cost in costs]) / 60:.1f}",
-        f"{max(cost['peak_mib'] for cost in costs):,.0f}",
-    ]
-
-
-def _starts(groups: Sequence[Group]) -> list[dict[int, Mapping[str, float]]]:
-    """Direct transfer by seed, once for all groups that have the same by the seeds that they share."""
-    found: list[dict[int, Mapping[str, float]]] = []
-    for group in groups:
-        own = group.figures[START]
-        for other in found:
-            if all(other[seed] == own[seed] for seed in own.keys() & other.keys()):
-                other |= own
-                break
-        else:
-            found.append(dict(own))
-    return found
-
-
-def _differing(group: Group, others: Sequence[Group]) -> str:
-    """The settings by which a group differs from others of its recipe."""
-    same = [one.settings for one in others if one.method == group.method]
-    keys = [key for key in group.settings if any(one.get(key) != group.settings[key] for one in same)]
-    return f" ({', '.join(f'{key} {group.settings[key]}' for key in keys)})" if keys else ""
 
 
 def work(chosen: Report) -> None:
