@@ -49,7 +49,7 @@ def main(settings: Settings) -> None:
         _made(Path(folder) / "some", settings.crops)
         for name, form in FORMS.items():
             out = Path(folder) / form
-            publish.main(publish.Settings(str(Path(folder) / "some"), out, form))  # type: ignore[arg-type]
+            publish.main(publish.Settings(str(Path(folder) / "some"), out, form))  # type: ignore[arg-type]  # a plain str
             figures |= _read(out, name, settings.workers)
     if not settings.json:
         for name, value in figures.items():

@@ -183,11 +183,11 @@ def _without_cuda(device: str) -> Iterator[None]:
     """Its `.cuda()` leaves tensors where they are on a machine without a GPU."""
     before = Tensor.cuda
     if device == "cpu":
-        Tensor.cuda = lambda self, *_, **__: self  # type: ignore[method-assign]
+        Tensor.cuda = lambda self, *_, **__: self  # type: ignore[method-assign]  # for that code alone, and put back
     try:
         yield
     finally:
-        Tensor.cuda = before  # type: ignore[method-assign]
+        Tensor.cuda = before  # type: ignore[method-assign]  # likewise
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ def forget_peaks() -> None:
     try:
         Path("/proc/self/clear_refs").write_text("5")
     except OSError:
-        pass
+        pass  # then they count from the process's beginning
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
 

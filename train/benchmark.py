@@ -13,6 +13,7 @@ import csv
 import importlib
 import json
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,6 +30,7 @@ from train.parts import run
 from train.parts.comparison import Group, table
 
 METHODS = ("source", "udap", "spcl", "mmt", "cluster_contrast", "smcr")
+STOPPED = tuple(code for one in (signal.SIGINT, signal.SIGTERM) for code in (-one, 128 + one))
 PUBLISHED = Path(__file__).with_name("published.csv")
 
 
@@ -119,7 +121,7 @@ def words(chosen: Benchmark, job: Job) -> list[str]:
     return [
         word
         for name, value in flags.items()
-        if value is not None and (name not in row or name in ("src", "tgt"))
+        if value is not None and name not in row
         for word in (f"--{name}", str(value))
     ]
 
@@ -127,14 +129,26 @@ def words(chosen: Benchmark, job: Job) -> list[str]:
 def carry_out(chosen: Benchmark, job: Job) -> Path | str:
     """Runs one; returns its folder, or its last line where it failed."""
     log = chosen.out / "logs" / f"{job.name}.log"
+    line = [sys.executable, "-m", f"train.{job.method}", *words(chosen, job)]
     with open(log, "w") as file:
-        line = [sys.executable, "-m", f"train.{job.method}", *words(chosen, job)]
-        ended = subprocess.run(line, stdout=file, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
-    if ended.returncode < 0 or ended.returncode > 128:
-        raise KeyboardInterrupt  # it was stopped, and so are we
+        process = subprocess.Popen(
+            line, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT,
+            start_new_session=True,  # so a Ctrl-C reaches it through us only
+        )  # fmt: skip
+        try:
+            process.wait()
+        except (KeyboardInterrupt, SystemExit):  # told to stop: the run saves where it is, unless we are told again
+            process.terminate()
+            try:
+                process.wait()
+            finally:
+                process.kill()
+            raise
+    if process.returncode in STOPPED:
+        raise KeyboardInterrupt  # it was told by somebody else
     printed = log.read_text()
     found = re.findall(r"report: (\S.*)$", printed, re.MULTILINE)
-    if ended.returncode == 0 and found:
+    if process.returncode == 0 and found:
         return Path(found[-1]).parent
     last = [line for line in printed.splitlines() if line.strip()]
     return f"{last[-1] if last else 'no output'} ({log})"
@@ -148,7 +162,7 @@ def groups_of(done: Sequence[tuple[Job, Path]]) -> Iterator[Group]:
         settings = yaml.safe_load((folder / run.CONFIG).read_text())
         reads = getattr(_recipe(job.method), "ROW_OF", {})
         main = reads.get(job.row, result["main"])
-        group = Group(folder.parent.name, job.method, settings, main, job.row or "")
+        group = Group(job.pair.replace(":", " to "), job.method, settings, main, job.row or "")
         found.setdefault((job.pair, job.method, job.row), group).add(job.seed, result)
     yield from found.values()
 

@@ -12,6 +12,7 @@ runs/stages, and this command takes a recipe's.
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -52,26 +53,37 @@ def work(chosen: Translate) -> None:
         if not getattr(chosen, flag):
             raise UserError(f"--{flag}: wanted {'a folder' if flag == 'out' else 'the name of a dataset'}")
     assert chosen.out is not None
+    out = chosen.out
     own, other = (open_dataset(name, chosen.data_root) for name in (chosen.src, chosen.tgt))
-    done = translating.translate(chosen, own, other, chosen.machine)
-    if not ranks.first():
-        return
-    with one_writer(output_folder(chosen.out)):
-        asked = {name: value for name, value in of_the_result(chosen).items() if name not in ("src", "tgt", "out")}
-        style = {"name": other.name, "fingerprint": other.fingerprint, **other.info["provenance"]}
-        source = {"name": own.name, "fingerprint": own.fingerprint, **own.info["provenance"]}
-        writer = DatasetWriter(chosen.out, {"translate": asked, "source": source, "style": style})
+    asked = {name: value for name, value in of_the_result(chosen).items() if name not in ("src", "tgt", "out")}
+    style = {"name": other.name, "fingerprint": other.fingerprint, **other.info["provenance"]}
+    source = {"name": own.name, "fingerprint": own.fingerprint, **own.info["provenance"]}
+    made = {"translate": asked, "source": source, "style": style}
+    with ExitStack() as held:
+
+        def begin() -> DatasetWriter:  # before hours of training: the folder may be another's
+            held.enter_context(one_writer(output_folder(out)))
+            return DatasetWriter(out, made)
+
+        writer = ranks.by_first(begin)
         if writer.finished:
-            print(f"{chosen.out}: already whole, nothing to do")
+            print(f"{out}: already whole, nothing to do")
             return
-        _write(writer, own, done.after.images)
-        mine, theirs = own.info["licence"], other.info["licence"]
-        terms = mine if mine == theirs else f"{mine}, in the style of pictures under {theirs}"
-        counts = writer.finish(Roles(np.unique(own.split("train").pid)), terms)["counts"]
+        done = translating.translate(chosen, own, other, chosen.machine)
+        if ranks.first():
+            _finish(writer, own, other, done, chosen)
+
+
+def _finish(writer: DatasetWriter, own: Dataset, other: Dataset, done: Translated, chosen: Translate) -> None:
+    """Writes dataset and sheet, and says where they are."""
+    _write(writer, own, done.after.images)
+    mine, theirs = own.info["licence"], other.info["licence"]
+    terms = mine if mine == theirs else f"{mine}, in the style of pictures under {theirs}"
+    counts = writer.finish(Roles(np.unique(own.split("train").pid)), terms)["counts"]
     title = f"{own.name} in the style of {other.name}, {chosen.translator}"
-    write_whole(done.folder / "sheet.jpg", sheet(done, (own.name, chosen.out.name, other.name)))
+    write_whole(done.folder / "sheet.jpg", sheet(done, (own.name, writer.root.name, other.name)))
     print(f"{title}: {counts['train']:,} crops of {counts['ids']:,} people\n{_distances(done, chosen.machine.device)}")
-    print(f"before and after: {done.folder / 'sheet.jpg'}\ndataset: {chosen.out}")
+    print(f"before and after: {done.folder / 'sheet.jpg'}\ndataset: {writer.root}")
 
 
 def _write(writer: DatasetWriter, own: Dataset, pictures: Images) -> None:

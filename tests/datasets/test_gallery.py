@@ -20,7 +20,8 @@ EVIL = "</script><script>document.title='owned'</script><b>&amp;\"'"
 
 
 def data_of(page: str) -> dict:
-    return json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)[1])  # type: ignore[index]
+    (found,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
+    return json.loads(found)
 
 
 def test_small_pictures_are_the_crops(shared_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,7 +63,7 @@ def test_names_are_escaped(shared_data: Path) -> None:
     page = gallery.page(dataset, crops, {"columns": 16, "rows": 8})
     tags: list[str] = []
     parser = HTMLParser()
-    parser.handle_starttag = lambda tag, attrs: tags.append(tag)  # type: ignore[method-assign]
+    parser.handle_starttag = lambda tag, attrs: tags.append(tag)  # type: ignore[method-assign]  # this one object's
     parser.feed(page)
     assert tags.count("script") == 2 and "b" not in tags
     assert EVIL in next(one for one in data_of(page)["known"] if one["name"] == "weather")["values"]

@@ -60,7 +60,7 @@ def test_tars_are_webdataset_s(little: Path, tmp_path: Path) -> None:
     with tarfile.open(out / "data/query-00000-of-00001.tar") as tar:
         names = tar.getnames()
         assert names[::2] == [f"{name.removesuffix('.json')}.jpg" for name in names[1::2]]
-        read = {name: tar.extractfile(name).read() for name in names}  # type: ignore[union-attr]
+        read = {name: tar.extractfile(name).read() for name in names}  # type: ignore[union-attr]  # they are files
     for i, key in enumerate(crops.column("key")):
         assert read[f"{key}.jpg"] == crops.read(i)
         assert json.loads(read[f"{key}.json"])["pid"] == crops.pid[i]

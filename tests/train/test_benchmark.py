@@ -1,5 +1,11 @@
 """train.benchmark: which runs, by which commands; each once; a table; what failed is said."""
 
+import importlib
+import os
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,7 +13,7 @@ import pytest
 import yaml
 
 from tests.train.worlds import TINY, draw_worlds
-from train import benchmark, smcr
+from train import benchmark
 from train.benchmark import Benchmark, Job
 
 
@@ -26,12 +32,14 @@ def test_seed_by_seed() -> None:
     assert len({job.name for job in jobs}) == 8
 
 
-def test_a_row_s_settings_are_not_given_as_flags() -> None:
-    chosen = Benchmark(pairs="a:b", syn="mine", ablations="smcr")
-    for row, changed in smcr.ABLATIONS.items():
-        words = benchmark.words(chosen, Job("a:b", "smcr", row, 0))
+@pytest.mark.parametrize("method", benchmark.METHODS)
+def test_a_row_s_settings_are_not_given_as_flags(method: str) -> None:
+    chosen = Benchmark(pairs="a:b", syn="mine", ablations=method)
+    for row, changed in importlib.import_module(f"train.{method}").ABLATIONS.items():
+        words = benchmark.words(chosen, Job("a:b", method, row, 0))
         assert words[words.index("--ablation") + 1] == row
-        assert ("--syn" in words) == ("syn" not in changed)
+        assert not {f"--{name}" for name in changed} & {*words}
+        assert {"--src", "--tgt", "--syn"} <= {*words, *(f"--{name}" for name in changed)}
     assert "--ablation" not in benchmark.words(chosen, Job("a:b", "smcr", None, 0))
 
 
@@ -61,23 +69,51 @@ def test_bad_input_is_one_line(flags: list[str], wanted: str, tmp_path: Path, fa
     assert [*tmp_path.iterdir()] == []
 
 
+def arguments(folder: Path, **changed: object) -> list[str]:
+    """A grid of one pair and one seed of runs that take seconds."""
+    data = draw_worlds(folder / "data")
+    flags = {word.removeprefix("--").replace("-", "_"): value for word, value in zip(TINY[::2], TINY[1::2])}
+    settings = {name: int(value) if value.isdigit() else value for name, value in flags.items() if name != "budget"}
+    (folder / "tiny.yaml").write_text(yaml.safe_dump(settings | changed))
+    given = ["--pairs", "src:tgt", "--syn", "syn", "--seeds", "1", "--budget", "small"]
+    given += ["--config", str(folder / "tiny.yaml"), "--data-root", str(data)]
+    return given + ["--runs", str(folder / "runs"), "--out", str(folder / "out")]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("told", [signal.SIGTERM, signal.SIGINT])
+def test_a_grid_that_is_stopped_goes_on(told: signal.Signals, tmp_path: Path) -> None:
+    """The run under way saves where it is; the same command ends it."""
+    command = [sys.executable, "-m", "train.benchmark", *arguments(tmp_path, epochs=400), "--methods", "udap"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=os.environ)
+    while not list((tmp_path / "runs").glob("udap/*/*/adaptation.state.pt")):
+        assert process.poll() is None, process.communicate()[0]
+        time.sleep(0.02)
+    process.send_signal(told)
+    process.communicate(timeout=60)
+    assert process.returncode in (128 + told, 130)
+    log = tmp_path / "out" / "logs" / "udap-src-tgt-s0.log"
+    assert "goes on from there" in log.read_text()
+    (run,) = (tmp_path / "runs").glob("udap/*/*")
+    assert not [one for one in Path("/proc").glob("[0-9]*/cmdline") if str(run.parents[2]) in one.read_text()]
+    assert not (run / "result.json").exists()
+
+
 @pytest.mark.long
 def test_runs_and_rows(tmp_path: Path, fails: Callable[..., str]) -> None:
     """Real runs: one run for two rows of its report, one that can't be; the second time nothing is run again."""
-    data = draw_worlds(tmp_path / "data")
-    flags = {word.removeprefix("--").replace("-", "_"): value for word, value in zip(TINY[::2], TINY[1::2])}
-    settings = {name: int(value) if value.isdigit() else value for name, value in flags.items() if name != "budget"}
-    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(settings))
-    given = ["--pairs", "src:tgt", "--syn", "syn", "--seeds", "1", "--budget", "small"]
-    given += ["--config", str(tmp_path / "tiny.yaml"), "--data-root", str(data)]
-    given += ["--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "out")]
+    given = arguments(tmp_path)
     rows = ["--ablations", "smcr", "--rows", "Baseline; DTHR (ind); RIHR (ind); SMCR (GSPR)"]
     for _ in range(2):
         said = fails(benchmark.main, [*given, *rows])
         assert "smcr-src-tgt-SMCR_GSPR_-s0" in said and "gspr" in said and "Traceback" not in said
         lines = (tmp_path / "out" / "table.md").read_text().splitlines()
         names = [line.strip("| ").split(" | ")[0] for line in lines]
-        assert names[0] == "src2tgt" and names[2:] == ["direct transfer"] * 2 + ["Baseline", "DTHR (ind)", "RIHR (ind)"]
+        assert names[0] == "src to tgt" and names[2:] == ["direct transfer"] * 2 + [
+            "Baseline",
+            "DTHR (ind)",
+            "RIHR (ind)",
+        ]
         assert lines[-1].endswith("duke to market: 80.6 / 92.0 |")
         assert len([*(tmp_path / "runs").glob("smcr/*/*/result.json")]) == 2
     logs = {path.name: path.read_text() for path in (tmp_path / "out" / "logs").iterdir()}
