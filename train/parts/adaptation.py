@@ -68,7 +68,7 @@ class Clustering(preparation.Adaptation):
 SMALL: dict[str, Any] = preparation.SMALL | {
     # A few hundred images: neighbour lists about as long as an identity has images. Chosen by trials on drawn figures
     # and on the demo's worlds of seeds 0 and 1; others are the test.
-    "epochs": 12, "batch": 32, "lr": 1e-3, "lr_drop_every": 8, "eps": 0.0, "k1": 10, "k2": 3,
+    "epochs": 12, "batch": 32, "lr_drop_every": 8, "eps": 0.0, "k1": 10, "k2": 3,
     "evaluate_every": 2,
 }  # fmt: skip
 
