@@ -74,6 +74,23 @@ pre { white-space: pre-wrap; font-size: .85rem; }
 )
 
 
+DIAGNOSIS = {  # of pseudo-labels: endings of what stages log, titles of charts, what is told of them
+    "_clusters": ("clusters", ""),
+    "_alone": ("images in no cluster", ""),
+    "_dropped": ("clustered images that the criteria set apart", ""),
+    "_agreement": ("overlap of an image's two clusters", "Overlap is that of both branches' clusters."),
+    "_purity": ("purity", "Purity is the share of clustered images whose cluster is mostly of their person."),
+    "_completeness": (
+        "completeness",
+        "Completeness is the share of all images that are in the largest part of their person which one cluster holds.",
+    ),
+}
+JUDGED = (
+    "The result is the last epoch's; nothing was chosen by mAP or by the curves marked as diagnosis. Those of purity "
+    "and completeness compare pseudo-labels with true identities, which training never sees."
+)
+
+
 @dataclass(frozen=True)
 class Sheet:
     """Pictures before and after translation, (N, H, W, 3) uint8 each, in the same order."""
@@ -154,6 +171,7 @@ def _table(scored: Mapping[str, tuple[Retrieval, Pair]], main_row: str) -> str:
 def _curves(history: Sequence[Mapping[str, Any]]) -> str:
     """Charts of losses by stage, figures by epoch, and the pseudo-labels' diagnosis."""
     charts, stages = [], list(dict.fromkeys(line["stage"] for line in history))
+    told: dict[str, None] = {"A point is an epoch.": None}  # sentences, each once
     for stage in stages:
         lines = [line for line in history if line["stage"] == stage]
         keys = list(
@@ -163,29 +181,17 @@ def _curves(history: Sequence[Mapping[str, Any]]) -> str:
         def curve(key: str, lines: Sequence[Mapping[str, Any]] = lines) -> list[tuple[float, float]]:
             return [(line["epoch"], line[key]) for line in lines if key in line]
 
-        diagnosis = {
-            "_clusters": "clusters",
-            "_alone": "images in no cluster",
-            "_dropped": "clustered images that the criteria set apart",
-            "_agreement": "overlap of an image's two clusters",
-            "_purity": "purity",
-            "_completeness": "completeness",
-        }
         figures = [key for key in keys if key.endswith(" mAP")]
-        losses = [key for key in keys if key not in figures and not key.endswith(("_eps", *diagnosis))]
+        losses = [key for key in keys if key not in figures and not key.endswith(("_eps", *DIAGNOSIS))]
         charts.append(line_chart(f"{stage}: losses", {key: curve(key) for key in losses}))
         charts.append(line_chart(f"{stage}: mAP on the target, per cent", {key[:-4]: curve(key) for key in figures}))
-        for ending, meaning in diagnosis.items():
+        for ending, (meaning, explained) in DIAGNOSIS.items():
             found = {key.removesuffix(ending): curve(key) for key in keys if key.endswith(ending)}
             if any(value for points in found.values() for _, value in points):
                 charts.append(line_chart(f"{stage}, diagnosis: {meaning}", found))
-    told = (
-        "A point is an epoch. Nothing was chosen by the curves marked as diagnosis or by mAP: the result is the "
-        "last epoch's. Purity is the share of clustered images whose cluster is mostly of their person; completeness "
-        "that of all images that are in the largest part of their person which one cluster holds. Both compare "
-        "pseudo-labels with true identities, which training never sees. Overlap is that of both branches' clusters."
-    )
-    return f'<h2>Training</h2><p class="soft">{told}</p><div class="charts">{"".join(charts)}</div>'
+                told[JUDGED] = told[explained] = None
+    text = " ".join(filter(None, told))
+    return f'<h2>Training</h2><p class="soft">{text}</p><div class="charts">{"".join(charts)}</div>'
 
 
 def _costs(costs: Mapping[str, Mapping[str, float]]) -> str:
@@ -198,7 +204,10 @@ def _costs(costs: Mapping[str, Mapping[str, float]]) -> str:
     if not lines:
         return ""
     head = "<tr><th>stage</th><th>seconds</th><th>memory, MiB</th><th>of the GPU</th></tr>"
-    told = "Time in all goes; the most memory that the process held. Stages that runs share were paid for once."
+    told = (
+        "Seconds are of all its starts where a stage was cut off; memory is the most that the process held. Stages of "
+        "runs/stages are made once for all runs that share them."
+    )
     return (
         f'<h2>What it took</h2><p class="soft">{told}</p><table>{head}{"".join(f"<tr>{one}</tr>" for one in lines)}'
         "</table>"
