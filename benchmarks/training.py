@@ -17,9 +17,9 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor, nn
 
+from benchmarks.pictures import Folder, people
 from opengspr import UserError, command
 from train.cluster_contrast import ClusterContrast, Contrast
 from train.parts import backbones, sampling
@@ -54,24 +54,10 @@ class Settings:
     """Print only the last line."""
 
 
-class Folder:
-    """JPEG files as a source of pictures."""
-
-    def __init__(self, files: list[Path]) -> None:
-        self.files = files
-
-    def __len__(self) -> int:
-        return len(self.files)
-
-    def read(self, index: int, /) -> bytes:
-        """The encoded bytes."""
-        return self.files[index].read_bytes()
-
-
 def main(settings: Settings) -> None:
     device = choose_device(settings.device)
     with tempfile.TemporaryDirectory() as folder:
-        files = _pictures(Path(folder), settings)
+        files = people(Path(folder), PEOPLE, EACH)
         loops = {"ours": _ours(files, settings, device)}
         if settings.beside:
             loops["theirs"] = _theirs(files, settings, device)
@@ -91,18 +77,6 @@ def _speed(loop: Any, settings: Settings, device: str) -> float:
     if device == "cuda":
         torch.cuda.synchronize()
     return settings.steps * settings.batch / (time.perf_counter() - began)
-
-
-def _pictures(folder: Path, settings: Settings) -> list[Path]:
-    """Smooth pictures with some noise, as JPEG files of 256 x 128."""
-    random, files = np.random.default_rng(0), []
-    ramp = np.linspace(0, 6, 256)[:, None, None] + np.linspace(0, 3, 128)[None, :, None]
-    for n in range(PEOPLE * EACH):
-        image = 128 + 80 * np.sin(ramp * random.uniform(0.5, 3, 3) + random.uniform(0, 6, 3))
-        files.append(folder / f"{n // EACH:04d}_c{n % 4 + 1}s1_{n:06d}_00.jpg")
-        noisy = image + random.normal(0, 6, image.shape)
-        Image.fromarray(noisy.clip(0, 255).astype(np.uint8)).save(files[-1], quality=90)
-    return files
 
 
 def _ours(files: list[Path], settings: Settings, device: str) -> Any:
@@ -146,8 +120,8 @@ def _theirs(files: list[Path], settings: Settings, device: str) -> Any:
         T.Normalize(mean=[0.485, 0.456, 0.406], std=[0.229, 0.224, 0.225]),
         T.RandomErasing(probability=0.5, mean=[0.485, 0.456, 0.406]),
     ])  # fmt: skip
-    people = np.arange(len(files)) // EACH  # its sampler does not work with today's torch
-    drawn = sampling.batches(people, settings.batch, settings.per_identity, LONGEST, np.random.default_rng(0))
+    label = np.arange(len(files)) // EACH  # its sampler does not work with today's torch
+    drawn = sampling.batches(label, settings.batch, settings.per_identity, LONGEST, np.random.default_rng(0))
     loader = torch.utils.data.DataLoader(
         Preprocessor(known, transform=change), settings.batch, sampler=np.concatenate(drawn).tolist(),
         num_workers=settings.workers, pin_memory=device == "cuda", drop_last=True,
