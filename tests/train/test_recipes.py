@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from tests.train.worlds import draw_worlds, flags, permute_train_pids
-from train import cluster_contrast, evaluate, mmt, smcr, source, spcl, udap
+from train import cluster_contrast, evaluate, ice, mmt, smcr, source, spcl, udap
 from train.parts import backbones
 
-RECIPES = {"source": source, "spcl": spcl, "udap": udap, "cluster_contrast": cluster_contrast, "mmt": mmt}
+RECIPES = {"source": source, "spcl": spcl, "udap": udap, "cluster_contrast": cluster_contrast, "mmt": mmt, "ice": ice}
 ADAPTING = [name for name in RECIPES if name != "source"]
-UNSUPERVISED = ["spcl", "cluster_contrast"]  # which do without --src
+UNSUPERVISED = ["spcl", "cluster_contrast", "ice"]  # which do without --src
 
 
 @pytest.fixture(scope="module")

@@ -219,6 +219,7 @@ class Feed:
         by: how pictures are augmented.
         views: how often, anew each time.
         first: batches before this one are left out.
+        plain: whether the pictures as they are come as a last view.
     """
 
     def __init__(
@@ -230,8 +231,9 @@ class Feed:
         by: Augmentation = PLAIN,
         views: int = 1,
         first: int = 0,
+        plain: bool = False,
     ) -> None:
-        self.device, self.key, self.by, self.views, self.next = device, key, by, views, first
+        self.device, self.key, self.by, self.views, self.next, self.plain = device, key, by, views, first, plain
         self.left = deque(batches[first:])
         self.pictures = images.stream([batch[ranks.share(len(batch))] for batch in self.left])
         self.thread = ThreadPoolExecutor(1)
@@ -239,7 +241,8 @@ class Feed:
 
     def _make(self, number: int, size: int) -> list[np.ndarray]:
         given, part = next(self.pictures), ranks.share(size)
-        return [augment(given, rng(*self.key, number, view), self.by, size, part) for view in range(self.views)]
+        changed = [augment(given, rng(*self.key, number, view), self.by, size, part) for view in range(self.views)]
+        return [*changed, given] if self.plain else changed
 
     def __next__(self) -> tuple[list[Tensor], Tensor]:
         """This rank's pictures in each view, (B / ranks, 3, H, W); the indices of all ranks' pictures, (B,)."""

@@ -99,7 +99,15 @@ class Learning(loop.Stage):
         """In an epoch."""
         return self.steps * self.machine.accumulate
 
-    def opened(self, images: Images, batches: Sequence[np.ndarray], step: int, *key: object, views: int = 1) -> Feed:
+    def opened(
+        self,
+        images: Images,
+        batches: Sequence[np.ndarray],
+        step: int,
+        *key: object,
+        views: int = 1,
+        plain: bool = False,
+    ) -> Feed:
         """The feed of an epoch from `step` on.
 
         Args:
@@ -108,9 +116,10 @@ class Learning(loop.Stage):
             step: the first.
             key: names the draws of the augmentation.
             views: how often each picture is augmented.
+            plain: whether the pictures as they are come as a last view.
         """
         first = step * self.machine.accumulate
-        return Feed(images, batches, key, self.machine.device, self.augmentation, views, first)
+        return Feed(images, batches, key, self.machine.device, self.augmentation, views, first, plain)
 
     def step(self, epoch: int, step: int) -> Mapping[str, Tensor]:
         """One update."""

@@ -96,15 +96,78 @@ def soft_softmax_triplet(student: Tensor, teacher: Tensor, label: Tensor) -> Ten
 
 
 def memory_contrastive(features: Tensor, entries: Tensor, target: Tensor, temperature: float) -> Tensor:
-    """Contrast against a memory, SMCR eq. 4-5 and 9-10: softmax over all classes of <f, y_j> / tau.
+    """Contrast against a memory, SMCR eq. 4-5 and 9-10: softmax over all classes of <f, y_j> / tau. ICE eq. 6.5.
 
     Args:
-        features: (N, D), unit norm.
+        features: (N, D), unit norm; ICE's are not.
         entries: (C, D), a row per class; not differentiated.
         target: class of each feature, (N,) int64.
         temperature: tau.
     """
     return F.cross_entropy(features @ entries.detach().T / temperature, target)
+
+
+def nearest_contrastive(
+    features: Tensor, proxies: Tensor, positive: Tensor, negative: Tensor, nearest: int, temperature: float
+) -> Tensor:
+    """Each positive proxy against the nearest negative ones, by cosines: ICE eq. 6.7.
+
+    Args:
+        features: (N, D).
+        proxies: (P, D); not differentiated.
+        positive, negative: (N, P) bool; the mean over an image's positives counts, zero where it has none.
+        nearest: N_neg: how many negatives, where there are so many.
+        temperature: tau.
+    """
+    similar = F.normalize(features) @ F.normalize(proxies.detach()).T / temperature
+    most = min(nearest, int(negative.sum(1).max())) if negative.numel() else 0
+    against = similar.masked_fill(~negative, -torch.inf).topk(most, 1).values.logsumexp(1, keepdim=True)
+    each = torch.logaddexp(similar, against) - similar
+    share = positive / positive.sum(1, keepdim=True).clamp_min(1)
+    return (each * share).sum(1).mean()
+
+
+def hard_instance(
+    features: Tensor, slow: Tensor, label: Tensor, temperature: float, all_negatives: bool = True
+) -> Tensor:
+    """The least similar positive of the batch against its negatives, by cosines: ICE eq. 6.9.
+
+    Args:
+        features: (N, D), which learn.
+        slow: (N, D) of the momentum encoder, of the same images; detached. An image's own is among its positives.
+        label: (N,) int64.
+        temperature: tau.
+        all_negatives: against all of them; else the most similar one (thesis Table 6.2).
+    """
+    similar = F.normalize(features) @ F.normalize(slow.detach()).T / temperature
+    same = label[:, None] == label[None, :]
+    hardest = similar.masked_fill(~same, torch.inf).min(1, keepdim=True).values
+    others = similar.masked_fill(same, -torch.inf)
+    if not all_negatives:
+        others = others.max(1, keepdim=True).values
+    return (torch.cat([hardest, others], 1).logsumexp(1) - hardest.squeeze(1)).mean()
+
+
+def instance_consistency(
+    features: Tensor, slow: Tensor, wanted: Tensor, temperature: float, squared: bool = False
+) -> Tensor:
+    """Similarity to the batch's images as it was before the pictures were changed: ICE eq. 6.10-6.12, KL(Q || P).
+
+    The thesis prints KL(P || Q); we take Q, which is detached, as the target.
+
+    Args:
+        features: (N, D), which learn, of changed pictures.
+        slow: (N, D) of the momentum encoder, of changed pictures; detached.
+        wanted: (N, D) of the momentum encoder, of the pictures that Q comes from; detached.
+        temperature: tau.
+        squared: mean squared difference in place of the divergence (thesis Table 6.3).
+    """
+    slow, wanted = F.normalize(slow.detach()), F.normalize(wanted.detach())
+    log_p, q = (
+        (F.normalize(features) @ slow.T / temperature).log_softmax(1),
+        (wanted @ wanted.T / temperature).softmax(1),
+    )
+    return (log_p.exp() - q).pow(2).mean() if squared else F.kl_div(log_p, q, reduction="batchmean")
 
 
 def least_squares(verdict: Tensor, real: bool) -> Tensor:

@@ -54,5 +54,5 @@ class InstanceMemory:
 
 def class_means(features: Tensor, label: Tensor, classes: int) -> Tensor:
     """Mean feature of each class, (classes, D); every class has at least one image."""
-    sums = torch.zeros(classes, features.shape[1], device=features.device).index_add_(0, label, features)
+    sums = features.new_zeros(classes, features.shape[1]).index_add_(0, label, features)
     return sums / torch.bincount(label, minlength=classes)[:, None]

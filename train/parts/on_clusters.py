@@ -29,6 +29,7 @@ class OnClusters(adaptation.AdaptingStage):
     """
 
     views = 1  # of each picture in a batch
+    plain = False  # whether the picture as it is comes as a last view
 
     def __init__(self, chosen: adaptation.Clustering, *others: Any, source: Labelled | None = None) -> None:
         super().__init__(chosen, *others)
@@ -70,13 +71,13 @@ class OnClusters(adaptation.AdaptingStage):
         draws, size, each = rng(self.seed, self.name, epoch), self.settings.batch, self.settings.per_identity
         drawn = sampling.batches(self.label[inside], size, each, self.batches, draws, self.target.camid[inside])
         drawn, key = [inside[batch] for batch in drawn], (self.seed, "augment", epoch)
-        self.given = self.opened(self.target.images, drawn, step, *key, views=self.views)
+        self.given = self.opened(self.target.images, drawn, step, *key, views=self.views, plain=self.plain)
         self.label_of = torch.from_numpy(self.label).to(self.device)
 
     def next_batch(self) -> tuple[list[Tensor], Tensor]:
         """This rank's pictures in each view (B / ranks, 3, H, W), and the clusters of all ranks' (B,)."""
-        pictures, index = next(self.given)
-        return pictures, self.label_of[index]
+        pictures, self.index = next(self.given)
+        return pictures, self.label_of[self.index]
 
     def state_dict(self) -> dict[str, Any]:
         """All that coming steps depend on; a recipe adds its own."""

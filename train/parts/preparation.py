@@ -10,9 +10,11 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+import numpy as np
+
 from datasets.manifest import Dataset
 from datasets.opening import open_dataset
-from datasets.unlabelled import unlabelled
+from datasets.unlabelled import image_order, unlabelled
 from opengspr import UserError, command, loop, ranks
 from opengspr.files import output_folder
 from opengspr.randomness import seed_of
@@ -166,6 +168,18 @@ class Job:
         """Training crops without identities."""
         crops = unlabelled(self.data[name].split("train"))
         return Unlabelled(Images(crops, self.chosen.height, self.chosen.width), crops.camid)
+
+    def identities(self, name: str) -> np.ndarray:
+        """Identities of `target`'s pictures in their order, (N,) from 0: for supervised rows of papers' tables only.
+
+        Raises:
+            UserError: nobody knows who they are.
+        """
+        crops = self.data[name].split("train")
+        if (crops.pid < 0).any():
+            raise UserError(f"--{name} {self.data[name].name}: crops without identities (pid -1)")
+        _, label = np.unique(crops.pid[image_order(crops)], return_inverse=True)
+        return label.astype(np.int64)
 
 
 def translate(job: Job, own: str, other: str) -> Labelled:
