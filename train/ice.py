@@ -120,9 +120,7 @@ class InterInstance(OneOnClusters):
         self.augmentation = replace(self.augmentation, blur=max(self.augmentation.blur, chosen.view_blur))
         self.teacher = backbones.mean_teacher(self.encoder)
         self.camid = torch.from_numpy(self.target.camid).to(self.device)
-        empty = torch.zeros(0, encoder.channels, device=self.device)
-        none = torch.zeros(0, dtype=torch.int64, device=self.device)
-        self.proxies = Proxies(empty, empty, none, none)
+        self.proxies = Proxies.none(encoder.channels, self.device)
 
     def seen_as(self, images: Images) -> Tensor:
         """The slow mean's features."""

@@ -9,12 +9,20 @@ import pytest
 import torch
 
 from tests.train.worlds import draw_worlds, flags, permute_train_pids
-from train import cluster_contrast, evaluate, ice, mmt, smcr, source, spcl, udap
+from train import cap, cluster_contrast, evaluate, ice, mmt, smcr, source, spcl, udap
 from train.parts import backbones
 
-RECIPES = {"source": source, "spcl": spcl, "udap": udap, "cluster_contrast": cluster_contrast, "mmt": mmt, "ice": ice}
+RECIPES = {
+    "source": source,
+    "spcl": spcl,
+    "udap": udap,
+    "cluster_contrast": cluster_contrast,
+    "mmt": mmt,
+    "cap": cap,
+    "ice": ice,
+}
 ADAPTING = [name for name in RECIPES if name != "source"]
-UNSUPERVISED = ["spcl", "cluster_contrast", "ice"]  # which do without --src
+UNSUPERVISED = ["spcl", "cluster_contrast", "cap", "ice"]  # which do without --src
 
 
 @pytest.fixture(scope="module")

@@ -127,6 +127,53 @@ def nearest_contrastive(
     return (each * share).sum(1).mean()
 
 
+def proxy_cross_entropy(features: Tensor, proxies: Tensor, target: Tensor, among: Tensor, temperature: float) -> Tensor:
+    """Each image's proxy against some others, by cosines: CAP's loss within cameras.
+
+    Args:
+        features: (N, D).
+        proxies: (P, D); not differentiated.
+        target: proxy of each image, (N,) int64.
+        among: (N, P) bool: which proxies count for an image, its own among them.
+        temperature: tau.
+
+    Returns:
+        (N,).
+    """
+    similar = F.normalize(features) @ F.normalize(proxies.detach()).T / temperature
+    return F.cross_entropy(similar.masked_fill(~among, -torch.inf), target, reduction="none")
+
+
+def proxy_association(
+    features: Tensor, proxies: Tensor, positive: Tensor, negative: Tensor, nearest: int, temperature: float
+) -> Tensor:
+    """All positive proxies against themselves and the nearest negative ones: CAP's loss between cameras.
+
+    Args:
+        features, proxies, positive, negative, nearest, temperature: as in `nearest_contrastive`.
+
+    Returns:
+        (N,); zero where an image has no positive.
+    """
+    similar = F.normalize(features) @ F.normalize(proxies.detach()).T / temperature
+    most = min(nearest, int(negative.sum(1).max())) if negative.numel() else 0
+    against = similar.masked_fill(~negative, -torch.inf).topk(most, 1).values
+    fit = positive.any(1)
+    all_of_them = torch.cat([similar.masked_fill(~positive, -torch.inf), against], 1)[fit].logsumexp(1)
+    mean = (similar * positive).sum(1)[fit] / positive.sum(1)[fit]
+    return features.new_zeros(len(features)).masked_scatter(fit, all_of_them - mean)
+
+
+def mean_by_group(values: Tensor, group: Tensor) -> Tensor:
+    """The sum over groups of the mean of their values.
+
+    Args:
+        values: (N,). group: (N,) int64.
+    """
+    _, place, count = torch.unique(group, return_inverse=True, return_counts=True)
+    return (values / count[place]).sum()
+
+
 def hard_instance(
     features: Tensor, slow: Tensor, label: Tensor, temperature: float, all_negatives: bool = True
 ) -> Tensor:

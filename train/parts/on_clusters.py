@@ -65,11 +65,16 @@ class OnClusters(adaptation.AdaptingStage):
         self.begin_clusters(features, torch.from_numpy(found.label).to(self.device), self.settings.rate(epoch))
         return self.told(found, epoch)
 
+    def drawn_by(self) -> np.ndarray:
+        """The groups of which batches are made, (N,); negative = in none."""
+        return self.label
+
     def feed(self, epoch: int, step: int) -> None:
         """A feed of clustered pictures."""
-        inside = np.flatnonzero(self.label >= 0)
+        group = self.drawn_by()
+        inside = np.flatnonzero(group >= 0)
         draws, size, each = rng(self.seed, self.name, epoch), self.settings.batch, self.settings.per_identity
-        drawn = sampling.batches(self.label[inside], size, each, self.batches, draws, self.target.camid[inside])
+        drawn = sampling.batches(group[inside], size, each, self.batches, draws, self.target.camid[inside])
         drawn, key = [inside[batch] for batch in drawn], (self.seed, "augment", epoch)
         self.given = self.opened(self.target.images, drawn, step, *key, views=self.views, plain=self.plain)
         self.label_of = torch.from_numpy(self.label).to(self.device)

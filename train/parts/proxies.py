@@ -16,7 +16,7 @@ class Proxies:
     Attributes:
         clusters: (C, D) mean features, thesis eq. 6.4.
         cameras: (P, D) mean features of a cluster's images of one camera, eq. 6.6.
-        cluster, camera: whose these are, (P,) int64 each.
+        cluster, camera: whose these are, (P,) int64 each, in this order.
     """
 
     clusters: Tensor
@@ -38,6 +38,25 @@ class Proxies:
         seen = inside[camid[inside] >= 0]
         pairs, place = torch.unique(torch.stack([label[seen], camid[seen]]), dim=1, return_inverse=True)
         return cls(clusters, class_means(features[seen], place, pairs.shape[1]), *pairs)
+
+    @classmethod
+    def none(cls, channels: int, device: str) -> "Proxies":
+        """Before the first epoch."""
+        empty, nobody = torch.zeros(0, channels, device=device), torch.zeros(0, dtype=torch.int64, device=device)
+        return cls(empty, empty, nobody, nobody)
+
+    def index(self, label: Tensor, camid: Tensor) -> Tensor:
+        """Which proxy of a camera images belong to, (B,); -1 = none.
+
+        Args:
+            label: (B,) clusters, negative = in none. camid: (B,).
+        """
+        span = int(self.camera.max()) + 1 if len(self.camera) else 1
+        known, wanted = self.cluster * span + self.camera, label * span + camid
+        place = torch.searchsorted(known, wanted)
+        fits = (label >= 0) & (camid >= 0) & (camid < span) & (place < len(known))
+        fits &= known.index_select(0, place.clamp_max(len(known) - 1)) == wanted if len(known) else fits
+        return torch.where(fits, place, -1)
 
     def cross_camera(self, label: Tensor, camid: Tensor) -> tuple[Tensor, Tensor]:
         """Which proxies of cameras are positives and negatives of images.
