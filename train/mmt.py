@@ -17,26 +17,24 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from opengspr.randomness import seed_of
-from train.parts import adaptation, backbones, losses, preparation, pseudo_labels
+from train.parts import adaptation, backbones, losses, preparation
 from train.parts.backbones import Encoder
 from train.parts.cluster_head import ClusterHead
 from train.parts.data import Images, Labelled
-from train.parts.evaluation import Truth, extract
+from train.parts.evaluation import Truth, apart, extract, pooled_of_some
 from train.parts.learning import Machine, adam
-from train.parts.on_clusters import OnClusters
+from train.parts.on_clusters import MeansOrDensity, OnClusters
 from train.parts.preparation import Job, pretrain
 
 ROWS = {"MMT": {"mmt_1_ema": 1.0}, "MMT, both": {"mmt_1_ema": 0.5, "mmt_2_ema": 0.5}, "MMT, online": {"mmt_1": 1.0}}
 
 
 @dataclass(frozen=True, kw_only=True)
-class MMT(adaptation.Clustering):
+class MMT(MeansOrDensity):
     """Two nets that teach each other by their slow means."""
 
     epochs: int = 40
@@ -75,36 +73,32 @@ class Student:
         self.encoder, self.ema = deepcopy(encoder).to(device).train(), chosen.ema
         self.teacher = backbones.mean_teacher(self.encoder)
         self.head = ClusterHead(encoder.channels, chosen.weight_decay, device)
-        self.slow_head = self.head.weight.detach().clone()
         self.optimizer = adam(self.encoder.parameters(), chosen.lr, chosen.weight_decay)
 
     def begin(self, features: Tensor, label: Tensor, rate: float) -> None:
         """Classifiers for this epoch's clusters."""
         self.head.begin(features, label, rate)
-        self.slow_head = self.head.weight.detach().clone()
         self.optimizer.param_groups[0]["lr"] = rate
 
     @torch.no_grad()
     def teaches(self, pictures: Tensor, machine: Machine) -> tuple[Tensor, Tensor]:
         """The slow mean's features and logits."""
         pooled, neck = machine.seen(self.teacher, pictures)
-        return F.normalize(pooled), F.linear(neck, self.slow_head)
+        return F.normalize(pooled), self.head.taught(neck)
 
     def follow(self) -> None:
         """The slow mean moves."""
         backbones.update_mean(self.teacher, self.encoder, self.ema)
-        self.slow_head.lerp_(self.head.weight.detach(), 1 - self.ema)
+        self.head.follow(self.ema)
 
     def state_dict(self) -> dict[str, Any]:
         """All that coming steps depend on."""
-        parts = {name: getattr(self, name).state_dict() for name in ("encoder", "teacher", "head", "optimizer")}
-        return parts | {"slow_head": self.slow_head}
+        return {name: getattr(self, name).state_dict() for name in ("encoder", "teacher", "head", "optimizer")}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Takes up a state."""
         for name in ("encoder", "teacher", "head", "optimizer"):
             getattr(self, name).load_state_dict(state[name])
-        self.slow_head = state["slow_head"].to(self.head.weight.device)
 
 
 class MutualTeaching(OnClusters):
@@ -119,12 +113,6 @@ class MutualTeaching(OnClusters):
     def seen_as(self, images: Images) -> Tensor:
         """The mean of both slow means' features."""
         return F.normalize(torch.stack([extract(one.teacher, images) for one in self.students]).mean(0))
-
-    def clustered(self, features: np.ndarray, source: np.ndarray | None, epoch: int) -> pseudo_labels.Clustered:
-        """By K-means, or by DBSCAN where no number of clusters is given."""
-        if not self.chosen.clusters:
-            return super().clustered(features, source, epoch)
-        return pseudo_labels.by_means(features, self.chosen.clusters, seed_of(self.seed, "means", epoch))
 
     def begin_clusters(self, features: Tensor, label: Tensor, rate: float) -> None:
         """Classifiers, from what both saw."""
@@ -152,6 +140,13 @@ class MutualTeaching(OnClusters):
         """The slow means follow."""
         for one in self.students:
             one.follow()
+
+    def end_epoch(self, epoch: int) -> Mapping[str, float]:
+        """Tells how far the teachers, and a net and its teacher, are apart (Fig. 4.4 of ABMT's thesis)."""
+        nets = (self.students[0].encoder, *(one.teacher for one in self.students))
+        student, own, other = (pooled_of_some(one, self.target.images) for one in nets)
+        coupled = {"teacher and student_apart": apart(student, own), "both teachers_apart": apart(own, other)}
+        return {**super().end_epoch(epoch), **coupled}
 
     def optimizers(self) -> Sequence[torch.optim.Optimizer]:
         """Of both nets and classifiers."""

@@ -19,7 +19,8 @@ def main() -> None:
     torch.optim.Adam = sgd  # type: ignore[assignment,misc]
     names, *args = sys.argv[1:]
     for name in names.split(","):
-        importlib.import_module(f"train.{name}").main(args)
+        more = ["--branches", "avg,max"] if name == "abmt" else []  # the net's last stage has no block to be repeated
+        importlib.import_module(f"train.{name}").main([*args, *more])
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 import copy
 import json
+import re
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -32,6 +34,8 @@ class EncoderSpec:
         height, width: input size in pixels.
         pool: `gem` or `avg`.
         domains: sets of batch-norm statistics and parameters; 2 = source, target.
+        branches: copies of the last stage side by side, each with a pooling of its own (`gem`, `avg`, `max`) and so
+            many more blocks, as in `avg,max+1`; empty = one, pooled by `pool`.
     """
 
     backbone: str
@@ -39,6 +43,7 @@ class EncoderSpec:
     width: int = 128
     pool: str = "gem"
     domains: int = 1
+    branches: str = ""
 
 
 class GeM(nn.Module):
@@ -51,6 +56,38 @@ class GeM(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Mean of x^p to the power 1/p; values below 1e-6 count as 1e-6."""
         return x.clamp_min(1e-6).pow(self.exponent).mean((2, 3)).pow(1 / self.exponent)
+
+
+def pooling(name: str) -> nn.Module:
+    """(B, C, H, W) -> (B, C): `gem`, `avg` or `max`."""
+    if name == "gem":
+        return GeM()
+    return nn.Sequential({"avg": nn.AdaptiveAvgPool2d, "max": nn.AdaptiveMaxPool2d}[name](1), nn.Flatten())
+
+
+class Branches(nn.Module):
+    """Several ends of one trunk; their maps side by side, (B, sum of channels, H, W)."""
+
+    def __init__(self, trunk: nn.Module, ends: Iterable[nn.Module]) -> None:
+        super().__init__()
+        self.trunk, self.ends = trunk, nn.ModuleList(ends)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, 3, H, W) -> the maps."""
+        shared = self.trunk(x)
+        return torch.cat([end(shared) for end in self.ends], 1)
+
+
+class Poolings(nn.Module):
+    """A pooling for each branch's channels, of which all have as many."""
+
+    def __init__(self, pools: Iterable[nn.Module]) -> None:
+        super().__init__()
+        self.pools = nn.ModuleList(pools)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, branches x C, H, W) -> (B, branches x C)."""
+        return torch.cat([pool(own) for pool, own in zip(self.pools, x.chunk(len(self.pools), 1))], 1)
 
 
 class DomainNorm(nn.Module):
@@ -71,15 +108,45 @@ class Encoder(nn.Module):
 
     def __init__(self, spec: EncoderSpec) -> None:
         super().__init__()
-        self.spec = replace(spec, domains=1)
-        self.body, channels = _body(spec)
-        self.pool = GeM() if spec.pool == "gem" else nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
-        self.neck = nn.BatchNorm1d(channels)
-        self.neck.bias.requires_grad_(False)
-        self.channels = channels
+        self.spec = replace(spec, domains=1, branches="")
+        self.body, self.width = _body(spec)
+        self.pool = pooling(spec.pool)
+        self._neck(self.width)
         self.to(memory_format=torch.channels_last)
+        if spec.branches:
+            self.branch_out(spec.branches)
         if spec.domains > 1:
             self.split_domains(spec.domains)
+
+    def _neck(self, channels: int) -> None:
+        self.channels, self.neck = channels, nn.BatchNorm1d(channels)
+        self.neck.bias.requires_grad_(False)
+
+    def branch_out(self, branches: str) -> None:
+        """Copies the last stage into branches, see `EncoderSpec`; their further blocks begin as copies of its last.
+
+        Raises:
+            UserError: not such a text, or a body whose last stage is not known.
+        """
+        assert self.spec == replace(self.spec, domains=1, branches=""), "branch once, and before the domains"
+        trunk, blocks, after = _last_stage(self.body, self.spec.backbone)
+        ends, pools = [], []
+        for word in branches.split(","):
+            found = re.fullmatch(r"(gem|avg|max)(?:\+(\d))?", word)
+            if not found:
+                raise UserError(f"--branches {branches}: wanted gem, avg or max, with commas between, as in avg,max+1")
+            if found[2] and len(blocks) < 2:  # the first block of a stage changes the map's size
+                raise UserError(f"--branches {branches}: {self.spec.backbone}'s last stage has no block to be repeated")
+            more = [blocks[-1]] * int(found[2] or 0)
+            ends.append(nn.Sequential(*(copy.deepcopy(part) for part in (*blocks, *more, *after))))
+            pools.append(pooling(found[1]))
+        self.body, self.pool = Branches(trunk, ends), Poolings(pools)
+        self._neck(self.width * len(ends))
+        self.spec = replace(self.spec, branches=branches)
+
+    def parts(self, features: Tensor) -> tuple[Tensor, ...]:
+        """Features (B, channels) of `forward` by branch, (B, width) each."""
+        return features.split(self.width, 1)
 
     def pooled(self, x: Tensor, domain: int = 0) -> Tensor:
         """(B, 3, H, W) -> the pooled feature, (B, channels) float32. The norms work by `domain` until the next call."""
@@ -141,9 +208,17 @@ def build(spec: EncoderSpec, init: str, seed: int) -> Encoder:
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_of(seed, "weights"))
-        encoder = Encoder(spec)
+        encoder = Encoder(replace(spec, branches=""))
+    _begin(encoder, spec, init)
+    if spec.branches:
+        encoder.branch_out(spec.branches)
+    return encoder
+
+
+def _begin(encoder: Encoder, spec: EncoderSpec, init: str) -> None:
+    """Takes up weights, see `build`."""
     if init == "none":
-        return encoder
+        return
     others = "others: --init none, or --init PATH with weights"
     if init == "synthetic":
         raise UserError(f"--init synthetic: no weights pretrained on our renders ship with this version; {others}")
@@ -155,10 +230,9 @@ def build(spec: EncoderSpec, init: str, seed: int) -> Encoder:
         tensors, notes = checkpoint.read_weights(Path(init))
         if "encoder" in notes:
             checkpoint.fit(encoder, tensors, Path(init))
-            return encoder
+            return
     body = {name: value for name, value in tensors.items() if name.split(".")[0] not in ("fc", "classifier")}
     checkpoint.fit(encoder.body, body, init)
-    return encoder
 
 
 def mean_teacher(encoder: Encoder) -> Encoder:
@@ -190,6 +264,30 @@ def _body(spec: EncoderSpec) -> tuple[nn.Module, int]:
     if name != "mobilenetv3_small_050" and not name.startswith("timm:"):
         raise UserError(f"--backbone {name}: wanted one of {', '.join(NAMES)}")
     return _timm(spec, pretrained=False)
+
+
+def _last_stage(body: nn.Module, backbone: str) -> tuple[nn.Module, list[nn.Module], list[nn.Module]]:
+    """A body up to its last stage, the stage's blocks, and what widens their map.
+
+    Raises:
+        UserError: another body than a ResNet or of MobileNetV3's and EfficientNet's kind.
+    """
+    if isinstance(body, ResNet):
+        blocks, body.layer4 = [*body.get_submodule("layer4").children()], nn.Identity()
+        return body, blocks, []
+    model: Any = getattr(body, "model", body)
+    if hasattr(model, "layer4") and hasattr(model, "maxpool"):
+        first = model.conv1, model.bn1, model.act1, model.maxpool, model.layer1, model.layer2, model.layer3
+        return nn.Sequential(*first), [*model.layer4], []
+    if hasattr(model, "conv_stem") and hasattr(model, "blocks"):
+        *stages, last = model.blocks
+        after = [model.conv_head, model.bn2] if hasattr(model, "bn2") else [last]  # MobileNetV3's last only widens
+        if not hasattr(model, "bn2"):
+            *stages, last = stages
+        return nn.Sequential(model.conv_stem, model.bn1, *stages), [*last], after
+    raise UserError(
+        f"--backbone {backbone}: no branches can be made of it; wanted a ResNet, MobileNetV3 or EfficientNet"
+    )
 
 
 def _timm(spec: EncoderSpec, pretrained: bool) -> tuple[nn.Module, int]:

@@ -1,4 +1,4 @@
-"""A linear classifier over the clusters of one epoch, begun anew with each clustering."""
+"""A linear classifier over the clusters of one epoch, begun anew with each clustering, and its slow mean."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -26,6 +26,7 @@ class ClusterHead:
 
     def _sized(self, classes: int) -> None:
         self.weight = nn.Parameter(torch.zeros(classes, self.channels, device=self.device))
+        self.slow = self.weight.detach().clone()
         self.optimizer = adam([self.weight], 1e-3, self.weight_decay)
 
     def begin(self, features: Tensor, label: Tensor, lr: float) -> None:
@@ -39,18 +40,28 @@ class ClusterHead:
         self._sized(int(label.max()) + 1)
         means = class_means(features[inside], label[inside], len(self.weight))
         self.weight.data.copy_(F.normalize(means, dim=1))
+        self.slow = self.weight.detach().clone()
         self.optimizer.param_groups[0]["lr"] = lr
 
     def __call__(self, features: Tensor) -> Tensor:
         """(B, D) -> logits (B, C)."""
         return F.linear(features, self.weight)
 
+    def taught(self, features: Tensor) -> Tensor:
+        """The slow mean's logits."""
+        return F.linear(features, self.slow)
+
+    def follow(self, momentum: float) -> None:
+        """The slow mean moves, as `backbones.update_mean` moves a net's."""
+        self.slow.lerp_(self.weight.detach(), 1 - momentum)
+
     def state_dict(self) -> dict[str, Any]:
         """All that coming steps depend on."""
-        return {"weight": self.weight.detach(), "optimizer": self.optimizer.state_dict()}
+        return {"weight": self.weight.detach(), "slow": self.slow, "optimizer": self.optimizer.state_dict()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Takes up a state."""
         self._sized(len(state["weight"]))
         self.weight.data.copy_(state["weight"])
+        self.slow.copy_(state["slow"])
         self.optimizer.load_state_dict(state["optimizer"])

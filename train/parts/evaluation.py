@@ -38,6 +38,23 @@ def extract(encoder: Encoder, images: Images, domain: int = -1, size: int = 128)
     return ranks.joined(torch.cat(found or [torch.empty(0, encoder.channels, device=device)]), len(images))
 
 
+@torch.no_grad()
+def pooled_of_some(encoder: Encoder, images: Images, count: int = 1000) -> Tensor:
+    """Pooled features of some images, evenly chosen, by the encoder in eval mode: (n, channels), n at most `count`."""
+    chosen = np.unique(np.linspace(0, len(images) - 1, min(count, len(images))).astype(int))
+    was_training, device = encoder.training, next(encoder.parameters()).device
+    encoder.eval()
+    parts = images.stream(np.split(chosen, range(128, len(chosen), 128)))
+    found = [encoder.pooled(to_tensor(pictures, device), -1) for pictures in parts]
+    encoder.train(was_training)
+    return torch.cat(found)
+
+
+def apart(left: Tensor, right: Tensor) -> float:
+    """How far nets or branches are from each other: mean distance of features (N, D) of the same images (Fig. 4.4)."""
+    return float((left - right).norm(dim=1).mean())
+
+
 def fuse(features: Sequence[Tensor], shares: Sequence[float]) -> Tensor:
     """Concatenates sqrt(share) f for retrieval, so that inner products are weighted means of the models' own.
 

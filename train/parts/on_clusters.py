@@ -4,6 +4,7 @@ none.
 
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,20 @@ import torch
 from torch import Tensor
 
 from opengspr import UserError, ranks
-from opengspr.randomness import rng
+from opengspr.randomness import rng, seed_of
 from train.parts import adaptation, pseudo_labels, sampling
 from train.parts.backbones import Encoder
 from train.parts.data import Images, Labelled
 from train.parts.evaluation import Rows, extract
 from train.parts.learning import adam
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeansOrDensity(adaptation.Clustering):
+    """Flags of recipes that cluster by K-means or by DBSCAN."""
+
+    clusters: int = 0
+    """K of K-means; 0 = DBSCAN."""
 
 
 class OnClusters(adaptation.AdaptingStage):
@@ -51,6 +60,8 @@ class OnClusters(adaptation.AdaptingStage):
     def clustered(self, features: np.ndarray, source: np.ndarray | None, epoch: int) -> pseudo_labels.Clustered:
         """The clusters of the target's features, (N, D); `source` (M, D)."""
         chosen = self.settings
+        if isinstance(chosen, MeansOrDensity) and chosen.clusters:
+            return pseudo_labels.by_means(features, chosen.clusters, seed_of(self.seed, "means", epoch))
         how = chosen.distance, "none", self.eps, chosen.min_samples
         return pseudo_labels.refine(features, self.target.camid, *how, source=source)
 

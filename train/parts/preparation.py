@@ -59,6 +59,11 @@ class Adaptation(translating.Translating, settings.Run):
         return replace(super().machine, accumulate=self.accumulate)
 
     @property
+    def encoder_spec(self) -> EncoderSpec:
+        """What encoder is built."""
+        return EncoderSpec(self.backbone, self.height, self.width, self.pool)
+
+    @property
     def augmentation(self) -> Augmentation:
         """Of the pictures that an encoder learns from."""
         return Augmentation(self.erase, self.jitter, self.blur)
@@ -203,7 +208,7 @@ def pretrain(job: Job, name: str = "pretrain") -> Encoder:
     used = [name for name in ("syn", "src") if name in job.data]
     if used == ["syn", "src"] and chosen.pretrain_on == "synthetic":
         used = ["syn"]
-    encoder_spec = EncoderSpec(chosen.backbone, chosen.height, chosen.width, chosen.pool)
+    encoder_spec = chosen.encoder_spec
     draw = seed_of(chosen.seed, name)
     if not used:
         return backbones.build(encoder_spec, chosen.init, draw)
@@ -214,6 +219,7 @@ def pretrain(job: Job, name: str = "pretrain") -> Encoder:
     )  # fmt: skip
     shaping = ("seed", "backbone", "init", "pool", "height", "width", "pretrain_on", "amp", "accumulate")
     contents = asdict(spec) | {name: getattr(chosen, name) for name in shaping}
+    contents |= {"branches": encoder_spec.branches} if encoder_spec.branches else {}
     contents["data"] = [job.data[name].fingerprint for name in used]
     contents["translated"] = str(job.stages[-1].name) if job.stages else None
 

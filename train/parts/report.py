@@ -78,6 +78,7 @@ DIAGNOSIS = {  # of pseudo-labels: endings of what stages log, titles of charts,
     "_clusters": ("clusters", ""),
     "_alone": ("images in no cluster", ""),
     "_dropped": ("clustered images that the criteria set apart", ""),
+    "_apart": ("distance of features", "Distances are Euclidean, of pooled features of the same images of the target."),
     "_agreement": ("overlap of an image's two clusters", "Overlap is that of both branches' clusters."),
     "_purity": ("purity", "Purity is the share of clustered images whose cluster is mostly of their person."),
     "_completeness": (

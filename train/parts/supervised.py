@@ -50,10 +50,13 @@ class Supervised(Learning):
         self.offsets = [sum(one.classes for one in sets[:i]) for i in range(len(sets))]
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed_of(seed, name, "classifier"))
-            self.classifier = nn.Linear(encoder.channels, sum(one.classes for one in sets), bias=False)
-            nn.init.normal_(self.classifier.weight, std=0.001)
-        self.classifier.to(machine.device)
-        learned = [*encoder.parameters(), *self.classifier.parameters()]
+            self.classifiers = nn.ModuleList()  # a branch has its own
+            for _ in range(encoder.channels // encoder.width):
+                classifier = nn.Linear(encoder.width, sum(one.classes for one in sets), bias=False)
+                nn.init.normal_(classifier.weight, std=0.001)
+                self.classifiers.append(classifier)
+        self.classifiers.to(machine.device)
+        learned = [*encoder.parameters(), *self.classifiers.parameters()]
         self.optimizer = adam(learned, spec.lr, spec.weight_decay)
 
     def begin_epoch(self, epoch: int) -> Mapping[str, float]:
@@ -74,7 +77,7 @@ class Supervised(Learning):
         return super().step(epoch, step)
 
     def loss(self) -> tuple[Tensor, dict[str, Tensor]]:
-        """Both terms, of a batch with a part of each set."""
+        """Both terms, of a batch with a part of each set; means over branches (ABMT eq. 4.1)."""
         pictures, labels = [], []
         for one, offset, feed in zip(self.sets, self.offsets, self.feeds):
             (own,), index = next(feed)
@@ -82,10 +85,12 @@ class Supervised(Learning):
             labels.append(torch.from_numpy(one.label).to(index.device)[index[ranks.share(len(index))]] + offset)
         label = ranks.gathered(torch.cat(labels))
         pooled, neck = self.machine.seen(self.encoder, torch.cat(pictures))
-        terms = {
-            "cross_entropy": losses.cross_entropy(self.classifier(neck), label),
-            "triplet": losses.triplet_hinge(pooled, label, self.spec.margin),
-        }
+        parts = zip(self.encoder.parts(pooled), self.encoder.parts(neck), self.classifiers, strict=True)
+        each = [
+            (losses.cross_entropy(classifier(bottled), label), losses.triplet_hinge(free, label, self.spec.margin))
+            for free, bottled, classifier in parts
+        ]
+        terms = {name: torch.stack(own).mean() for name, own in zip(("cross_entropy", "triplet"), zip(*each))}
         return torch.stack([*terms.values()]).sum(), terms
 
     def nets(self) -> Sequence[nn.Module]:
@@ -101,8 +106,8 @@ class Supervised(Learning):
         return min(1.0, 8 * done + 0.01) * (0.1 ** ((done >= 1 / 2) + (done >= 7 / 8)))
 
     def state_dict(self) -> dict[str, Any]:
-        """Encoder, classifier, optimizer."""
-        return {name: getattr(self, name).state_dict() for name in ("encoder", "classifier", "optimizer")}
+        """Encoder, classifiers, optimizer."""
+        return {name: getattr(self, name).state_dict() for name in ("encoder", "classifiers", "optimizer")}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Takes up a state."""
