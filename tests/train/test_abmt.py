@@ -82,6 +82,7 @@ def stage_of(data: Path, runs: Path, **changed: object) -> AsymmetricTeaching:
     with torch.no_grad():
         for weight in stage.teacher.parameters():
             weight.add_(0.05 * torch.randn_like(weight))
+        stage.teacher.neck.weight.mul_(30)  # that its logits say something
         for head in stage.heads:
             head.slow.add_(torch.randn_like(head.slow))
     stage.feed(0, 0)
