@@ -17,6 +17,7 @@ from train.abmt import ABMT, AsymmetricTeaching
 from train.look import attention
 from train.parts import backbones
 from train.parts.backbones import EncoderSpec
+from train.parts.data import to_tensor
 from train.parts.preparation import Job, pretrain
 
 SPEC = EncoderSpec("mobilenetv3_small_050", 32, 16, "avg", branches="avg,max+1")
@@ -79,12 +80,18 @@ def stage_of(data: Path, runs: Path, **changed: object) -> AsymmetricTeaching:
     job = Job.of(chosen, needs_source=False)
     stage = AsymmetricTeaching(chosen, pretrain(job), job.target("tgt"), None, job.machine, source=None)
     stage.begin_epoch(0)
+    other = backbones.build(chosen.encoder_spec, "none", 9).train()
+    for module in other.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.momentum = 1.0  # they know the pictures at once
+    torch.manual_seed(0)
     with torch.no_grad():
-        for weight in stage.teacher.parameters():
-            weight.add_(0.05 * torch.randn_like(weight))
-        stage.teacher.neck.weight.mul_(30)  # that its logits say something
+        other(to_tensor(stage.target.images.__getitems__(np.arange(12))))
         for head in stage.heads:
             head.slow.add_(torch.randn_like(head.slow))
+    stage.teacher.load_state_dict(other.state_dict())
+    for net in (stage.encoder, stage.teacher):
+        net.neck.eps = 1e-12  # what comes of random weights varies little
     stage.feed(0, 0)
     return stage
 
@@ -134,7 +141,7 @@ def test_the_loss_of_a_step(cross: bool, two_views: bool, data: Path, tmp_path: 
     loss, terms = stage.loss()
     found = float(loss.detach())
     wanted, swapped = (reference(stage, *batch, way) for way in (cross, not cross))
-    assert found == pytest.approx(wanted, rel=1e-5) and abs(found - swapped) > 1e-3
+    assert found == pytest.approx(wanted, abs=1e-5) and abs(found - swapped) > 1e-2
     assert found == pytest.approx(sum(float(term.detach()) for term in terms.values()), rel=1e-6)
     assert len(batch[0]) == 1 + two_views
     loss.backward()
