@@ -51,6 +51,14 @@ def test_means_intervals_and_gains(runs: Path, capsys: pytest.CaptureFixture[str
     assert "another row" in capsys.readouterr().out
 
 
+def test_other_data_of_the_same_name_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for seed, tgt in enumerate(("0123456789ab", "ba9876543210")):
+        run(tmp_path, "udap", seed, 30.0, 40.0, steps=1, data={"src": "aaaaaaaaaaaa", "tgt": tgt})
+    report.main([str(tmp_path)])
+    out = capsys.readouterr().out
+    assert "UDAP (data of --tgt 01234567) |" in out and "UDAP (data of --tgt ba987654) |" in out
+
+
 def test_what_is_not_there_is_said(tmp_path: Path, runs: Path, fails: Callable[..., str]) -> None:
     assert "no such folder of runs" in fails(report.main, [str(tmp_path / "none")])
     (tmp_path / "empty").mkdir()

@@ -94,7 +94,13 @@ def _starts(groups: Sequence[Group]) -> list[dict[int, Mapping[str, float]]]:
 
 
 def _differing(group: Group, others: Sequence[Group]) -> str:
-    """The settings by which a group differs from others of its recipe."""
-    same = [one.settings for one in others if one.method == group.method]
-    keys = [key for key in group.settings if any(one.get(key) != group.settings[key] for one in same)]
-    return f" ({', '.join(f'{key} {group.settings[key]}' for key in keys)})" if keys else ""
+    """The settings by which a group differs from others of its recipe; of data of the same name, the fingerprints."""
+    same = [{**one.settings, **_prints(one)} for one in others if one.method == group.method]
+    mine = {**group.settings, **_prints(group)}
+    keys = [key for key in mine if key != "data" and any(one.get(key, mine[key]) != mine[key] for one in same)]
+    return f" ({', '.join(f'{key} {mine[key]}' for key in keys)})" if keys else ""
+
+
+def _prints(group: Group) -> dict[str, str]:
+    """The first digits of the data's fingerprints, by flag."""
+    return {f"data of --{name}": value[:8] for name, value in group.settings.get("data", {}).items()}
