@@ -113,7 +113,9 @@ def work(chosen: CAP) -> None:
     job = Job.of(chosen, needs_source=False)
     cameras = np.unique(job.data["tgt"].split("train").camid)
     if (cameras >= 0).sum() < 2:
-        raise UserError(f"--tgt {chosen.tgt}: CAP wants pictures of two known cameras at least; others do without")
+        raise UserError(
+            f"--tgt {chosen.tgt}: pictures of two known cameras at least are wanted; other recipes do without"
+        )
 
     def build(encoder: Encoder, truth: Truth) -> ByCamera:
         return ByCamera(chosen, encoder, job.target("tgt"), truth, job.machine)

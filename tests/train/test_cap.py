@@ -14,7 +14,7 @@ from tests.train.test_ice import cosine, sizes, temperatures
 from tests.train.test_losses import assert_agree, draw
 from tests.train.test_recipes import arguments
 from tests.train.worlds import draw_worlds
-from train import cap
+from train import cap, ice
 from train.cap import CAP, ByCamera
 from train.parts import losses
 from train.parts.preparation import Job, pretrain
@@ -102,6 +102,7 @@ def test_cameras_are_wanted(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(Crops, "camid", property(lambda self: np.full(len(self), -1)))
-    with pytest.raises(SystemExit):
-        cap.main(arguments(cap, data, tmp_path, unsupervised=True))
-    assert "CAP wants pictures of two known cameras" in capsys.readouterr().err
+    for recipe in (cap, ice):
+        with pytest.raises(SystemExit):
+            recipe.main(arguments(recipe, data, tmp_path, unsupervised=True))
+        assert "pictures of two known cameras at least" in capsys.readouterr().err
