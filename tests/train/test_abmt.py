@@ -170,6 +170,7 @@ def test_classifiers_begin_as_the_means_of_their_end(data: Path, tmp_path: Path)
         torch.testing.assert_close(head.weight.detach(), F.normalize(means), atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("row", [row for row, changed in abmt.ABLATIONS.items() if changed.get("epochs") != 0])
 def test_rows_are_what_they_say(row: str, data: Path, tmp_path: Path) -> None:
     changed = dict(abmt.ABLATIONS[row])

@@ -189,6 +189,7 @@ def test_the_rate_rises() -> None:
     assert ICE(lr=1.0, warmup=0).rate(0) == 1.0
 
 
+@pytest.mark.long
 def test_truth_labels_are_said(data: Path, tmp_path: Path) -> None:
     ice.main([*arguments(ice, data, tmp_path, unsupervised=True), "--ablation", "truth labels"])
     (page,) = tmp_path.glob("ice/*/*/report.html")
@@ -197,6 +198,7 @@ def test_truth_labels_are_said(data: Path, tmp_path: Path) -> None:
     assert all('"target_purity": 1.0' in line and '"target_alone": 0.0' in line for line in lines)
 
 
+@pytest.mark.long
 def test_soft_alone_is_warned_of(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ice.main([*arguments(ice, data, tmp_path, unsupervised=True), "--ablation", "agnostic + s_ins"])
     assert "warning: soft consistency alone" in capsys.readouterr().out
