@@ -17,11 +17,12 @@ statistics; more than two ends teach each other in a ring; the radius as in `pse
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+import tyro
 from torch import Tensor
 
 from train.parts import adaptation, backbones, losses, preparation
@@ -43,6 +44,7 @@ class ABMT(MeansOrDensity):
     epochs: int = 40
     lr_drop_every: int = 0
     """Epochs between tenfold drops of the rate; 0 = none."""
+    pool: tyro.conf.Suppress[Literal["gem", "avg"]] = "gem"  # each end has its own
     branches: str = "avg,max+1"
     """The ends: copies of the last stage with pooling gem, avg or max, and so many more blocks."""
     cross_branch: bool = True
