@@ -47,7 +47,7 @@ def main(settings: Settings) -> None:
     with tempfile.TemporaryDirectory() as folder:
         files = people(Path(folder), -(-settings.pictures // 20), 20)[: settings.pictures]
         images = Images(Folder(files), chosen.height, chosen.width, ram_limit_bytes=0)
-        label, every = np.arange(len(files)) // 20, np.split(np.arange(len(files)), len(files) // 32)
+        label, every = np.arange(len(files)) // 20, np.split(np.arange(len(files)), range(32, len(files), 32))
         known = Labelled(images, label, np.zeros(len(files), np.int64))
         stage = translation.Translation("translate", spec, known, images, 0, machine)
         generator = stage.nets["there"].eval()
@@ -60,8 +60,8 @@ def main(settings: Settings) -> None:
 
         def generate() -> None:
             with torch.no_grad(), machine.casting():
-                for _ in every:
-                    generator(batch)
+                for part in every:
+                    generator(batch[: len(part)])
 
         def decode() -> None:
             for _ in images.stream(every):
@@ -71,7 +71,7 @@ def main(settings: Settings) -> None:
         out = Path(folder) / "out.npy"
         spent = {
             "decoding": _speed(len(files), decode, machine),
-            "generator": _speed(len(every) * len(batch), generate, machine),
+            "generator": _speed(len(files), generate, machine),
             "translating": _speed(
                 len(files), lambda: translation.write_pictures(out, generator, images, machine), machine
             ),

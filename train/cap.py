@@ -34,12 +34,10 @@ ROWS = {"CAP": {"cap": 1.0}}
 
 
 @dataclass(frozen=True, kw_only=True)
-class CAP(adaptation.Clustering):
+class CAP(adaptation.WarmedUp):
     """Contrast with what each camera has of a cluster."""
 
     batch: int = 32
-    warmup: int = 10
-    """Epochs in which the rate rises."""
     eps: float = 0.5
     """Radius of DBSCAN; 0 = set once, at the first clustering, by a rule without labels."""
     k1: int = 20
@@ -50,10 +48,6 @@ class CAP(adaptation.Clustering):
     """Epochs before the loss between cameras sets in."""
     negatives: int = 50
     """Nearest proxies of other clusters in the loss between cameras."""
-
-    def rate(self, epoch: int) -> float:
-        """With the rise."""
-        return super().rate(epoch) * min(1.0, (epoch + 1) / max(1, self.warmup))
 
 
 SMALL = adaptation.SMALL | {"steps": 140, "warmup": 3, "between_after": 1}

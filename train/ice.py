@@ -38,15 +38,13 @@ ROWS = {"ICE": {"ice_ema": 1.0}, "ICE, online": {"ice": 1.0}}
 
 
 @dataclass(frozen=True, kw_only=True)
-class ICE(adaptation.Clustering):
+class ICE(adaptation.WarmedUp):
     """Contrast between the pictures of a batch, over clusters' proxies."""
 
     epochs: int = 40
     batch: int = 32
     lr_drop_every: int = 0
     """Epochs between tenfold drops of the rate; 0 = none."""
-    warmup: int = 10
-    """Epochs in which the rate rises."""
     eps: float = 0.55
     """Radius of DBSCAN; 0 = set once, at the first clustering, by a rule without labels."""
     ema: float = 0.999
@@ -73,10 +71,6 @@ class ICE(adaptation.Clustering):
     """Consistency with unchanged pictures by divergence or by squares; or with other changed ones (Table 6.3)."""
     labels: Literal["clusters", "truth"] = "clusters"
     """`truth`: the target's identities in the place of clusters, for the supervised row."""
-
-    def rate(self, epoch: int) -> float:
-        """With the rise."""
-        return super().rate(epoch) * min(1.0, (epoch + 1) / max(1, self.warmup))
 
 
 SMALL = adaptation.SMALL | {"steps": 84, "warmup": 3, "ema": 1 - 20 / 1008}

@@ -64,6 +64,18 @@ class Clustering(preparation.Adaptation):
         return self.lr * (0.1 ** (epoch // self.lr_drop_every) if self.lr_drop_every else 1)
 
 
+@dataclass(frozen=True, kw_only=True)
+class WarmedUp(Clustering):
+    """The same for recipes whose rate rises first."""
+
+    warmup: int = 10
+    """Epochs in which the rate rises."""
+
+    def rate(self, epoch: int) -> float:
+        """With the rise."""
+        return super().rate(epoch) * min(1.0, (epoch + 1) / max(1, self.warmup))
+
+
 # A recipe adds its `steps`: as many as make some 13,440 image-steps an epoch, so that all learn from as much.
 SMALL: dict[str, Any] = preparation.SMALL | {
     # A few hundred images: neighbour lists about as long as an identity has images. Chosen by trials on drawn figures

@@ -107,6 +107,17 @@ def memory_contrastive(features: Tensor, entries: Tensor, target: Tensor, temper
     return F.cross_entropy(features @ entries.detach().T / temperature, target)
 
 
+def _cosines(features: Tensor, others: Tensor, temperature: float) -> Tensor:
+    """Cosines over tau, (N, P); the others are not differentiated."""
+    return F.normalize(features) @ F.normalize(others.detach()).T / temperature
+
+
+def _nearest(similar: Tensor, negative: Tensor, count: int) -> Tensor:
+    """The most similar of the negatives, at most (N, count), -inf where an image has fewer."""
+    most = min(count, int(negative.sum(1).max())) if negative.numel() else 0
+    return similar.masked_fill(~negative, -torch.inf).topk(most, 1).values
+
+
 def nearest_contrastive(
     features: Tensor, proxies: Tensor, positive: Tensor, negative: Tensor, nearest: int, temperature: float
 ) -> Tensor:
@@ -119,9 +130,8 @@ def nearest_contrastive(
         nearest: N_neg: how many negatives, where there are so many.
         temperature: tau.
     """
-    similar = F.normalize(features) @ F.normalize(proxies.detach()).T / temperature
-    most = min(nearest, int(negative.sum(1).max())) if negative.numel() else 0
-    against = similar.masked_fill(~negative, -torch.inf).topk(most, 1).values.logsumexp(1, keepdim=True)
+    similar = _cosines(features, proxies, temperature)
+    against = _nearest(similar, negative, nearest).logsumexp(1, keepdim=True)
     each = torch.logaddexp(similar, against) - similar
     share = positive / positive.sum(1, keepdim=True).clamp_min(1)
     return (each * share).sum(1).mean()
@@ -140,7 +150,7 @@ def proxy_cross_entropy(features: Tensor, proxies: Tensor, target: Tensor, among
     Returns:
         (N,).
     """
-    similar = F.normalize(features) @ F.normalize(proxies.detach()).T / temperature
+    similar = _cosines(features, proxies, temperature)
     return F.cross_entropy(similar.masked_fill(~among, -torch.inf), target, reduction="none")
 
 
@@ -155,10 +165,9 @@ def proxy_association(
     Returns:
         (N,); zero where an image has no positive.
     """
-    similar = F.normalize(features) @ F.normalize(proxies.detach()).T / temperature
-    most = min(nearest, int(negative.sum(1).max())) if negative.numel() else 0
-    against = similar.masked_fill(~negative, -torch.inf).topk(most, 1).values
+    similar = _cosines(features, proxies, temperature)
     fit = positive.any(1)
+    against = _nearest(similar, negative, nearest)
     all_of_them = torch.cat([similar.masked_fill(~positive, -torch.inf), against], 1)[fit].logsumexp(1)
     mean = (similar * positive).sum(1)[fit] / positive.sum(1)[fit]
     return features.new_zeros(len(features)).masked_scatter(fit, all_of_them - mean)
@@ -186,7 +195,7 @@ def hard_instance(
         temperature: tau.
         all_negatives: against all of them; else the most similar one (thesis Table 6.2).
     """
-    similar = F.normalize(features) @ F.normalize(slow.detach()).T / temperature
+    similar = _cosines(features, slow, temperature)
     same = label[:, None] == label[None, :]
     hardest = similar.masked_fill(~same, torch.inf).min(1, keepdim=True).values
     others = similar.masked_fill(same, -torch.inf)
@@ -209,11 +218,8 @@ def instance_consistency(
         temperature: tau.
         squared: mean squared difference in place of the divergence (thesis Table 6.3).
     """
-    slow, wanted = F.normalize(slow.detach()), F.normalize(wanted.detach())
-    log_p, q = (
-        (F.normalize(features) @ slow.T / temperature).log_softmax(1),
-        (wanted @ wanted.T / temperature).softmax(1),
-    )
+    log_p = _cosines(features, slow, temperature).log_softmax(1)
+    q = _cosines(wanted.detach(), wanted, temperature).softmax(1)
     return (log_p.exp() - q).pow(2).mean() if squared else F.kl_div(log_p, q, reduction="batchmean")
 
 
