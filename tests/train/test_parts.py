@@ -368,6 +368,22 @@ def test_translators(kind: str, tmp_path: Path) -> None:
     np.testing.assert_allclose(shown, wanted[0].permute(1, 2, 0).numpy(), atol=1 / 127)
 
 
+@pytest.mark.long
+def test_a_light_translator_takes_colour_away(tmp_path: Path) -> None:
+    """From colourful pictures to pale ones, which no change that is the same for all pictures could do."""
+    drawn = [rng(seed).integers(20, 235, (64, 8, 4, 3)).repeat(4, 1).repeat(4, 2) for seed in (1, 2)]
+    own, grey = drawn[0], drawn[1].mean(-1, keepdims=True)
+    other = grey + 0.3 * (drawn[1] - grey)
+    sets = [data.Images.of_array(pictures.astype(np.uint8)) for pictures in (own, other)]
+    labelled = data.Labelled(sets[0], np.arange(64) // 2, np.zeros(64, np.int64))
+    spec = translation.TranslationSpec("cyclegan", 4, 40, 8, 1e-3, 5.0, 1.0, width=8, blocks=1, light=True)
+    translation.build(tmp_path, translation.Translation("t", spec, labelled, sets[1], 0, Machine()))
+    made = np.load(tmp_path / translation.TRANSLATED)
+    colour = [np.ptp(pictures.astype(float), -1).mean() for pictures in (own, made, other)]
+    assert colour[1] - colour[2] < 0.2 * (colour[0] - colour[2])
+    assert np.corrcoef(own.mean(-1).ravel(), made.mean(-1).ravel())[0, 1] > 0.7
+
+
 @pytest.mark.slow
 def test_the_small_budgets_translator_takes_on_the_other_style(tmp_path: Path) -> None:
     """After its few steps the pictures' mean colour has gone most of the way, and everyone is still recognised."""

@@ -16,6 +16,10 @@ def _conv(channels_in: int, channels: int, kernel: int, stride: int = 1) -> list
     ]
 
 
+def _enlarged(x: Tensor, factor: int) -> Tensor:
+    return nn.functional.interpolate(x, scale_factor=factor, mode="bilinear")
+
+
 class _Residual(nn.Module):
     """Two 3x3 convolutions beside a shortcut."""
 
@@ -33,19 +37,22 @@ class Generator(nn.Module):
     Args:
         width: channels at full size; 64 in the papers.
         blocks: residual blocks; 9 in the papers.
-        light: for CPUs: predict, at half the size, a change of the picture instead of a picture. It begins as the
-            identity, so that a few hundred steps already give usable pictures, where the papers' form would still give
-            noise; and what tells cameras apart, light and colour, is coarse.
+        light: for CPUs: predict, at a quarter of the size and with one step down and up, an affine map of colours and of
+            details for each place, instead of a picture. What tells cameras apart (light, colour, sharpness) is coarse,
+            and such maps say it with their constants. They begin as the identity, so that a few hundred steps already
+            give usable pictures, where the papers' form would still give noise.
     """
 
     def __init__(self, width: int = 64, blocks: int = 9, light: bool = False) -> None:
         super().__init__()
         self.light = light
-        layers = [*_conv(3, width, 7), *_conv(width, 2 * width, 3, 2), *_conv(2 * width, 4 * width, 3, 2)]
-        layers += [_Residual(4 * width) for _ in range(blocks)]
-        for channels in (4 * width, 2 * width):
-            layers += [nn.Upsample(scale_factor=2), *_conv(channels, channels // 2, 3)]
-        last = nn.Conv2d(width, 3, 7, padding=3, padding_mode="reflect")
+        layers, wider = _conv(3, width, 7), [width] if light else [width, 2 * width]
+        for channels in wider:
+            layers += _conv(channels, 2 * channels, 3, 2)
+        layers += [_Residual(2 * wider[-1]) for _ in range(blocks)]
+        for channels in reversed(wider):
+            layers += [nn.Upsample(scale_factor=2), *_conv(2 * channels, channels, 3)]
+        last = nn.Conv2d(width, 3 * (3 + 3 + 1) if light else 3, 7, padding=3, padding_mode="reflect")
         if light:
             nn.init.zeros_(last.weight)
             assert last.bias is not None
@@ -56,23 +63,33 @@ class Generator(nn.Module):
         """(B, 3, H, W) -> the same shape; H and W divisible by 8. The light form may leave [-1, 1] a little."""
         if not self.light:
             return torch.tanh(self.layers(x))
-        change = self.layers(nn.functional.avg_pool2d(x, 2))
-        return x + nn.functional.interpolate(change, scale_factor=2, mode="bilinear")
+        maps = _enlarged(self.layers(nn.functional.avg_pool2d(x, 4)), 4)
+        coarse = _enlarged(nn.functional.avg_pool2d(x, 2), 2)
+        known = torch.cat([coarse, x - coarse, torch.ones_like(x[:, :1])], 1)
+        return x + (maps.unflatten(1, (3, 7)) * known[:, None]).sum(2)
 
 
 class Discriminator(nn.Module):
-    """PatchGAN: (B, 3, H, W) -> a verdict per patch; `width` 64 and three strides in the papers."""
+    """PatchGAN: (B, 3, H, W) -> a verdict per patch; `width` 64 and three strides in the papers.
 
-    def __init__(self, width: int = 64) -> None:
+    Args:
+        width: channels after the first convolution.
+        light: with two strides, at half the size: grain, which a light generator can't make, would tell at once.
+    """
+
+    def __init__(self, width: int = 64, light: bool = False) -> None:
         super().__init__()
         layers: list[nn.Module] = [nn.Conv2d(3, width, 4, 2, 1), nn.LeakyReLU(0.2, inplace=True)]
-        for channels in (width, 2 * width):
+        wider = [width] if light else [width, 2 * width]
+        for channels in wider:
             layers += [
                 nn.Conv2d(channels, 2 * channels, 4, 2, 1, bias=False),
                 nn.InstanceNorm2d(2 * channels, affine=True),
                 nn.LeakyReLU(0.2, inplace=True),
             ]
-        self.layers = nn.Sequential(*layers, nn.Conv2d(4 * width, 1, 4, 1, 1))
+        self.layers = nn.Sequential(
+            nn.AvgPool2d(2) if light else nn.Identity(), *layers, nn.Conv2d(2 * wider[-1], 1, 4, 1, 1)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """Verdicts (B, 1, h, w)."""

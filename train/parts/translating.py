@@ -39,7 +39,7 @@ class Translating(settings.Common):
     gan_width: int = 64
     gan_blocks: int = 9
     gan_light: bool = False
-    """Generators for CPUs: half size, a change instead of a picture."""
+    """For CPUs: generators that predict maps of light, colour and sharpness at a quarter of the size, not pictures."""
 
     @property
     def machine(self) -> Machine:
@@ -48,7 +48,7 @@ class Translating(settings.Common):
 
 
 SMALL: dict[str, Any] = {  # what the small budget changes here
-    "backbone": "mobilenetv3_small_050", "height": 128, "width": 64, "gan_epochs": 6, "gan_steps": 25, "gan_batch": 8,
+    "backbone": "mobilenetv3_small_050", "height": 128, "width": 64, "gan_epochs": 6, "gan_steps": 50, "gan_batch": 8,
     "gan_lr": 1e-3, "gan_cycle": 5.0, "gan_identity": 1.0, "gan_width": 8, "gan_blocks": 2, "gan_light": True,
 }  # fmt: skip
 

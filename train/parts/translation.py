@@ -41,7 +41,7 @@ class TranslationSpec:
         lr: falls linearly to zero over the second half.
         cycle, identity, cross_entropy: mu_1, mu_2 and mu_3 of SMCR eq. 2.
         siamese: weight of SPGAN's pair loss.
-        width, blocks, light: of the generators.
+        width, blocks, light: of generators and discriminators.
         embedding: backbone of eSPGAN's identity embedding.
     """
 
@@ -100,8 +100,8 @@ class Translation(loop.Stage):
                 {
                     "there": Generator(spec.width, spec.blocks, spec.light),
                     "back": Generator(spec.width, spec.blocks, spec.light),
-                    "judge_other": Discriminator(spec.width),
-                    "judge_own": Discriminator(spec.width),
+                    "judge_other": Discriminator(spec.width, spec.light),
+                    "judge_own": Discriminator(spec.width, spec.light),
                 }
             )
             if spec.kind == "espgan":
