@@ -37,7 +37,7 @@ class Generator(nn.Module):
     Args:
         width: channels at full size; 64 in the papers.
         blocks: residual blocks; 9 in the papers.
-        light: for CPUs: predict, at a quarter of the size and with one step down and up, an affine map of colours and of
+        light: for CPUs: predict, at a quarter of the size, with one step down and up, an affine map of colours and of
             details for each place, instead of a picture. What tells cameras apart (light, colour, sharpness) is coarse,
             and such maps say it with their constants. They begin as the identity, so that a few hundred steps already
             give usable pictures, where the papers' form would still give noise.
