@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,7 +13,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.train.worlds import draw_worlds, flags, permute_train_pids, rendered_worlds
+from datasets import export
+from datasets.opening import open_dataset
+from tests.train.worlds import TINY, draw_worlds, flags, permute_train_pids, rendered_worlds
 from train import evaluate, smcr
 from train.parts import losses
 from train.smcr import ABLATIONS, SMCR
@@ -61,6 +64,32 @@ def test_a_run_leaves_what_it_says(done: tuple[Path, Path], capsys: pytest.Captu
     for row, figures in result["figures"].items():
         (line,) = [line for line in out.splitlines() if line.startswith(f"{row}  ")]
         assert line.split()[-4:] == [f"{figures[name]:.1f}" for name in ("mAP", "rank1", "rank5", "rank10")]
+
+
+@pytest.mark.long
+def test_gspr_market_and_duke_in_their_true_layouts(tmp_path: Path) -> None:
+    """The command that the paper's users give, on rendered people in folders such as they have."""
+    data = rendered_worlds(tmp_path / "data")
+    (data / "syn").rename(data / "gspr")
+    export.main(export.Settings(str(data / "src"), data / "Market-1501-v15.09.15", market_safe=True))
+    shutil.rmtree(data / "src")
+    people = open_dataset(data / "tgt")
+    for split, folder in export.FOLDERS.items():
+        crops, root = people.split(split), data / "DukeMTMC-reID" / folder
+        root.mkdir(parents=True)
+        for i, (pid, camid, frame) in enumerate(zip(crops.pid, crops.camid, crops.frame, strict=True)):
+            (root / f"{pid:04d}_c{camid + 1}_f{10_000 * i + frame:07d}.jpg").write_bytes(crops.read(i))
+    shutil.rmtree(data / "tgt")
+    runs = ["--data-root", str(data), "--runs", str(tmp_path / "runs")]
+    smcr.main(["--syn", "gspr", "--src", "market", "--tgt", "duke", *runs, *TINY])
+    folder = only_run(tmp_path / "runs")
+    assert folder.parent.name == "market2duke"
+    page, result = (folder / "report.html").read_text(), json.loads((folder / "result.json").read_text())
+    assert all(f"{one} translated into the style of" in page for one in ("gspr", "market"))
+    assert all(0 < figures["mAP"] <= 100 for figures in result["figures"].values())
+    costs = {name.rpartition("-")[0] or name: cost for name, cost in result["cost"].items()}
+    assert sorted(costs) == ["pretrain", "smcr", "translate-gspr-to-market", "translate-market-to-duke"]
+    assert all(cost["seconds"] > 0 and cost["peak_mib"] > 0 for cost in costs.values())
 
 
 @pytest.mark.long
