@@ -19,7 +19,7 @@ from tyro.conf import Positional
 from datasets.choice import choose_ids, with_cameras
 from datasets.manifest import Crops
 from datasets.opening import open_own
-from datasets.splits import assign, roles_of
+from datasets.splits import assign, roles_of, sequences
 from opengspr.command import UserError, command
 from opengspr.files import one_writer, output_folder, sync_folder
 
@@ -51,7 +51,7 @@ def main(settings: Settings) -> None:
     crops = with_cameras(dataset.crops, settings.camera)
     split = crops.column("split").astype(str)
     if settings.camera != "camid":
-        split = assign(crops.pid, crops.camid, crops.column("key"), roles_of(crops.pid, split))
+        split = assign(crops.pid, crops.camid, crops.column("key"), sequences(crops.column), roles_of(crops.pid, split))
     if settings.market_safe:
         crops, split = _market_safe(crops)
     names = market_names(crops, settings.market_safe)
@@ -87,7 +87,7 @@ def _market_safe(crops: Crops) -> tuple[Crops, np.ndarray]:
     fullest = cameras[np.argsort(-count, kind="stable")[:MARKET_CAMERAS]]
     crops = crops.take(np.flatnonzero(np.isin(crops.camid, fullest)))
     crops = crops.take(np.flatnonzero(np.isin(crops.pid, choose_ids(crops, MARKET_IDS, per_id=2))))
-    return crops, assign(crops.pid, crops.camid, crops.column("key"), roles)
+    return crops, assign(crops.pid, crops.camid, crops.column("key"), sequences(crops.column), roles)
 
 
 def _write(crops: Crops, split: np.ndarray, names: list[str], out: Path, about: dict[str, Any]) -> None:

@@ -2,13 +2,14 @@
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
 
 SPLITS = ("train", "query", "gallery")
 NOBODY = np.zeros(0, np.int64)
+SEQUENCE = ("pid", "camid", "place", "viewpoint", "tracklet")  # columns in which the crops of a sequence are alike
 
 
 @dataclass(frozen=True)
@@ -42,17 +43,34 @@ def roles_of(pid: np.ndarray, split: np.ndarray) -> Roles:
     return Roles(train, np.setdiff1d(pid, np.concatenate([train, asked])))
 
 
-def assign(pid: np.ndarray, camid: np.ndarray, key: np.ndarray, dealt: Roles) -> np.ndarray:
+def sequences(column: Callable[[str], np.ndarray]) -> np.ndarray:
+    """The sequence that each crop is of: (N,) int64 from 0; a crop without a tracklet is one by itself.
+
+    Args:
+        column: gives a manifest column, (N,), by its name.
+    """
+    number = np.zeros(len(column("pid")), np.int64)
+    for name in SEQUENCE:
+        _, part = np.unique(column(name), return_inverse=True)
+        _, number = np.unique(number * (part.max(initial=0) + 1) + part, return_inverse=True)
+    alone = np.flatnonzero(column("tracklet") < 0)
+    number[alone] = len(number) + alone
+    _, number = np.unique(number, return_inverse=True)
+    return number.astype(np.int64)
+
+
+def assign(pid: np.ndarray, camid: np.ndarray, key: np.ndarray, sequence: np.ndarray, dealt: Roles) -> np.ndarray:
     """The split of each crop.
 
-    Of a test identity, the crop with the lowest hash in each camera is a query and the rest is gallery. A query
-    without a match from another camera in the gallery joins the gallery itself, so every query can be answered.
-    All crops of distractors are gallery.
+    Of a test identity, the crop with the lowest hash in each camera is a query, with all of its sequence, and the rest
+    is gallery. A query without a match from another camera in the gallery joins the gallery itself, so every query can
+    be answered. All crops of distractors are gallery.
 
     Args:
         pid: identities, (N,).
         camid: cameras, (N,).
         key: unique names of the crops, (N,).
+        sequence: of each crop, (N,), see `sequences`.
         dealt: who is train, and who a distractor.
 
     Returns:
@@ -61,15 +79,18 @@ def assign(pid: np.ndarray, camid: np.ndarray, key: np.ndarray, dealt: Roles) ->
     split = np.where(np.isin(pid, dealt.train), "train", "gallery")
     test = np.flatnonzero((split == "gallery") & ~np.isin(pid, dealt.distractors))
     hashes = {i: name_hash("query", key[i]) for i in test.tolist()}
-    first: dict[tuple[int, int], int] = {}
-    cameras: dict[int, dict[int, int]] = defaultdict(lambda: defaultdict(int))  # gallery crops of each pid and camera
+    members: dict[int, list[int]] = defaultdict(list)  # of a sequence; the first stands for it
     for i in sorted(hashes, key=hashes.__getitem__):
+        members[int(sequence[i])].append(i)
+    first: dict[tuple[int, int], int] = {}
+    cameras: dict[int, dict[int, int]] = defaultdict(lambda: defaultdict(int))  # gallery's sequences by pid and camera
+    for i, *_ in members.values():
         person, camera = int(pid[i]), int(camid[i])
         if first.setdefault((person, camera), i) != i:
             cameras[person][camera] += 1
     for (person, camera), i in first.items():
         if set(cameras[person]) - {camera}:
-            split[i] = "query"
+            split[members[int(sequence[i])]] = "query"
         else:
             cameras[person][camera] += 1
     return split

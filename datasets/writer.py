@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from datasets.manifest import COLUMNS, SCHEMA
 from datasets.pictures import DatasetError
-from datasets.splits import Roles, assign, counts
+from datasets.splits import SEQUENCE, Roles, assign, counts, sequences
 from opengspr.files import output_folder, parse_object, sync_folder, whole_file, write_whole
 from opengspr.shards import body_bytes, join_shards, write_shard
 from opengspr.version import made_with
@@ -133,9 +133,9 @@ class DatasetWriter:
             began = json.loads(pq.read_schema(part).metadata[b"provenance"])
             if began != self.provenance:
                 raise DatasetError(f"{part}: was made otherwise ({_difference(began, self.provenance)}); remove it")
-        keys = pa.concat_tables([pq.read_table(part, columns=["pid", "camid", "key"]) for part in parts])
+        keys = pa.concat_tables([pq.read_table(part, columns=["key", *SEQUENCE]) for part in parts])
         pid, camid, key = (keys[name].to_numpy() for name in ("pid", "camid", "key"))
-        split = assign(pid, camid, key, roles)
+        split = assign(pid, camid, key, sequences(lambda name: keys[name].to_numpy()), roles)
         drops = self.drops()
         start = 0
         with whole_file(self.root / "manifest.parquet") as file, pq.ParquetWriter(file, COLUMNS) as out:
