@@ -9,7 +9,7 @@ Rank-1/5/10 and mAP: for a query, gallery crops of its identity and its camera a
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
@@ -17,6 +17,7 @@ from datasets.opening import open_dataset
 from opengspr import command
 from train.parts import factors, run, trained
 from train.parts.evaluation import Truth, score_rows, table
+from train.parts.tracklets import Tracklets, Way
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ class Evaluate:
     """Also with k-reciprocal re-ranking."""
     by: bool = False
     """Also by view, weather, hour, size, visibility, cameras and who is asked for, as far as the dataset knows them."""
+    video: Literal["", Way] = ""
+    """Sequences, not pictures: TP = the mean of 15 frames, TPP = the means of their thirds; R = drawn, E = even."""
     data_root: Path | None = None
     """Where datasets lie; else $OPENGSPR_DATA, else ./data."""
     device: str = "auto"
@@ -43,7 +46,7 @@ def work(chosen: Evaluate) -> None:
     dataset = open_dataset(chosen.data, chosen.data_root)
     device = run.choose_device(chosen.device)
     encoders, size = trained.encoders_of((name for row in rows.values() for name in row), folder, device)
-    truth = Truth(dataset, *size)
+    truth = Tracklets(dataset, *size, chosen.video) if chosen.video else Truth(dataset, *size)
     scored = score_rows(rows, encoders, truth)
     figures = {row: found.figures for row, (found, _) in scored.items()}
     if chosen.rerank:

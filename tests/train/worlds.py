@@ -17,8 +17,8 @@ TINY_WORLD = Path(__file__).parent.parent / "data" / "tiny_world"
 BLANK = {"string": "x", "int64": 0, "double": 0.0}
 
 
-def draw_world(data: Path, name: str, people: int, light: float, train: float = 1.0) -> None:
-    """Writes a dataset of people x 6 crops, 16 x 32 pixels, over 3 cameras.
+def draw_world(data: Path, name: str, people: int, light: float, train: float = 1.0, tracklet: int = 1) -> None:
+    """Writes a dataset of people x 6 crops, or sequences, 16 x 32 pixels, over 3 cameras.
 
     Args:
         data: data root.
@@ -26,6 +26,7 @@ def draw_world(data: Path, name: str, people: int, light: float, train: float = 
         people: how many.
         light: brightness of the domain.
         train: share of people that is train.
+        tracklet: crops of a sequence.
     """
     random = np.random.default_rng(list(name.encode()))
     (data / name).mkdir(parents=True)
@@ -33,23 +34,25 @@ def draw_world(data: Path, name: str, people: int, light: float, train: float = 
     crops = []
     for person in range(people):
         shirt, trousers = np.random.default_rng((person, 5)).integers(30, 225, (2, 3))
-        for number in range(6):
+        for number in (k for k in range(6) for _ in range(tracklet)):
             picture = np.full((32, 16, 3), 120.0)
             picture[6:18, 4:12], picture[18:30, 4:12] = shirt, trousers
             picture = picture * light + 10 * (number % 3) + random.normal(0, 8, picture.shape)
+            frame = len(crops) - 6 * tracklet * person
             row = {field.name: BLANK.get(str(field.type)) for field in COLUMNS if field.name not in LATE}
-            row |= {"key": f"{person:05d}_c{number % 3:02d}s00_{number:06d}_00", "pid": person, "camid": number % 3}
-            row |= {"frame": number, "width": 16, "height": 32, "box": [0.0, 0.0, 16.0, 32.0]}
+            row |= {"key": f"{person:05d}_c{number % 3:02d}s00_{frame:06d}_00", "pid": person, "camid": number % 3}
+            row |= {"frame": frame, "width": 16, "height": 32, "box": [0.0, 0.0, 16.0, 32.0]}
+            row["tracklet"] = number if tracklet > 1 else -1
             crops.append((row, encode(picture.clip(0, 255).astype(np.uint8))))
     writer.add("all", crops, Counter())
     writer.finish(roles(range(people), train, 0.0, "drawn", 0), "CC0-1.0")
 
 
-def draw_worlds(data: Path) -> Path:
-    """The datasets syn, src and tgt below a data root, which is returned."""
-    draw_world(data, "syn", 6, 1.1)
-    draw_world(data, "src", 7, 0.9)
-    draw_world(data, "tgt", 12, 0.6, train=0.5)
+def draw_worlds(data: Path, tracklet: int = 1) -> Path:
+    """The datasets syn, src and tgt below a data root, returned. With sequences half of src's people are tested."""
+    draw_world(data, "syn", 6, 1.1, tracklet=tracklet)
+    draw_world(data, "src", 7, 0.9, train=0.5 if tracklet > 1 else 1.0, tracklet=tracklet)
+    draw_world(data, "tgt", 12, 0.6, train=0.5, tracklet=tracklet)
     return data
 
 

@@ -140,7 +140,8 @@ class Recipe:
 
     Attributes:
         name: of the method, as in its command. title: as its paper has it.
-        rows: of the result table, beside direct transfer: which encoders each fuses, by which share.
+        rows: of the result table, beside direct transfer: which encoders each fuses, by which share. Without `build`
+            there is the pretrained encoder only, `direct`, and direct transfer is a row only if there is no other.
         main: the row that is the method's answer.
         note: what a reader of the table has to know of the rows.
         build: the stage, from the pretrained encoder; None = there is none.
@@ -154,11 +155,11 @@ class Recipe:
     build: Callable[[Encoder, Truth], AdaptingStage] | None
 
 
-def adapt(job: Job, recipe: Recipe) -> None:
-    """A whole run; the last line printed says where its report is."""
+def adapt(job: Job, recipe: Recipe, truth: Truth | None = None) -> None:
+    """A whole run; the last line printed says where its report is. Figures are by `truth`, or on single pictures."""
     with job.folder(recipe.name) as folder:
         if folder:
-            truth = Truth(job.data["tgt"], job.chosen.height, job.chosen.width)
+            truth = truth or Truth(job.data["tgt"], job.chosen.height, job.chosen.width)
             encoder, cost = pretrain(job), {}
             _save(folder, {"direct": encoder})  # now: a stage may train this very net
             if recipe.build:
@@ -179,7 +180,7 @@ def _save(folder: Path, encoders: Mapping[str, Encoder]) -> None:
 
 def _finish(job: Job, recipe: Recipe, truth: Truth, folder: Path, cost: Mapping[str, float]) -> None:
     """Scores every row on the target, writes the report and, last, the result."""
-    rows = {**DIRECT, **recipe.rows}
+    rows = {**(DIRECT if recipe.build or not recipe.rows else {}), **recipe.rows}
     files = {name for shares in rows.values() for name in shares}
     encoders = {name: backbones.load(folder / f"{name}.safetensors").to(job.device) for name in files}
     scored = score_rows(rows, encoders, truth)

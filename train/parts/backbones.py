@@ -3,7 +3,7 @@
 import copy
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,8 @@ from torch import Tensor, nn
 
 from opengspr import UserError, checkpoint
 from opengspr.randomness import seed_of
+from train.parts import branching
+from train.parts.pooling import UNITS, Poolings, Pyramid, levels, pooling
 from train.parts.resnet import ResNet
 
 RESNETS: dict[str, tuple[tuple[int, int, int, int], int, bool]] = {
@@ -36,6 +38,8 @@ class EncoderSpec:
         domains: sets of batch-norm statistics and parameters; 2 = source, target.
         branches: copies of the last stage side by side, each with a pooling of its own (`gem`, `avg`, `max`) and so
             many more blocks, as in `avg,max+1`; empty = one, pooled by `pool`.
+        pyramid: levels, as in `p1+p2(s2c2)+p3(s3c3)`, each with its own copy of all that comes after the first block of
+            the last stage but one (a ResNet's conv4_1), pooled by maxima of it and of its parts; empty = none.
     """
 
     backbone: str
@@ -44,50 +48,7 @@ class EncoderSpec:
     pool: str = "gem"
     domains: int = 1
     branches: str = ""
-
-
-class GeM(nn.Module):
-    """Generalised mean pooling with a learned exponent, (B, C, H, W) -> (B, C)."""
-
-    def __init__(self, exponent: float = 3.0) -> None:
-        super().__init__()
-        self.exponent = nn.Parameter(torch.tensor(exponent))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Mean of x^p to the power 1/p; values below 1e-6 count as 1e-6."""
-        return x.clamp_min(1e-6).pow(self.exponent).mean((2, 3)).pow(1 / self.exponent)
-
-
-def pooling(name: str) -> nn.Module:
-    """(B, C, H, W) -> (B, C): `gem`, `avg` or `max`."""
-    if name == "gem":
-        return GeM()
-    return nn.Sequential({"avg": nn.AdaptiveAvgPool2d, "max": nn.AdaptiveMaxPool2d}[name](1), nn.Flatten())
-
-
-class Branches(nn.Module):
-    """Several ends of one trunk; their maps side by side, (B, sum of channels, H, W)."""
-
-    def __init__(self, trunk: nn.Module, ends: Iterable[nn.Module]) -> None:
-        super().__init__()
-        self.trunk, self.ends = trunk, nn.ModuleList(ends)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, 3, H, W) -> the maps."""
-        shared = self.trunk(x)
-        return torch.cat([end(shared) for end in self.ends], 1)
-
-
-class Poolings(nn.Module):
-    """A pooling for each branch's channels, of which all have as many."""
-
-    def __init__(self, pools: Iterable[nn.Module]) -> None:
-        super().__init__()
-        self.pools = nn.ModuleList(pools)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, branches x C, H, W) -> (B, branches x C)."""
-        return torch.cat([pool(own) for pool, own in zip(self.pools, x.chunk(len(self.pools), 1))], 1)
+    pyramid: str = ""
 
 
 class DomainNorm(nn.Module):
@@ -108,13 +69,15 @@ class Encoder(nn.Module):
 
     def __init__(self, spec: EncoderSpec) -> None:
         super().__init__()
-        self.spec = replace(spec, domains=1, branches="")
+        self.spec = replace(spec, domains=1, branches="", pyramid="")
         self.body, self.width = _body(spec)
         self.pool = pooling(spec.pool)
         self._neck(self.width)
         self.to(memory_format=torch.channels_last)
         if spec.branches:
             self.branch_out(spec.branches)
+        if spec.pyramid:
+            self.partition(spec.pyramid)
         if spec.domains > 1:
             self.split_domains(spec.domains)
 
@@ -128,8 +91,8 @@ class Encoder(nn.Module):
         Raises:
             UserError: not such a text, or a body whose last stage is not known.
         """
-        assert self.spec == replace(self.spec, domains=1, branches=""), "branch once, and before the domains"
-        trunk, blocks, after = _last_stage(self.body, self.spec.backbone)
+        assert self._plain, "branch once, and before the domains"
+        trunk, blocks, after = branching.last_stage(self.body, self.spec.backbone)
         ends, pools = [], []
         for word in branches.split(","):
             found = re.fullmatch(r"(gem|avg|max)(?:\+(\d))?", word)
@@ -140,12 +103,36 @@ class Encoder(nn.Module):
             more = [blocks[-1]] * int(found[2] or 0)
             ends.append(nn.Sequential(*(copy.deepcopy(part) for part in (*blocks, *more, *after))))
             pools.append(pooling(found[1]))
-        self.body, self.pool = Branches(trunk, ends), Poolings(pools)
+        self.body, self.pool = branching.Branches(trunk, ends), Poolings(pools)
         self._neck(self.width * len(ends))
         self.spec = replace(self.spec, branches=branches)
 
+    def partition(self, pyramid: str) -> None:
+        """Gives the body a pyramid, see `EncoderSpec`; its copies begin alike.
+
+        Raises:
+            UserError: not such a text, or a body whose last stages are not known.
+        """
+        assert self._plain, "partition once, and before the domains"
+        found = levels(pyramid)
+        trunk, blocks, after = branching.last_stage(self.body, self.spec.backbone, earlier=True)
+        ends = [nn.Sequential(*(copy.deepcopy(part) for part in (*blocks, *after))) for _ in found]
+        self.body, self.pool = branching.Branches(trunk, ends), Pyramid(self.width, found)
+        self.width = UNITS
+        self._neck(UNITS * len(self.pool.units))
+        self.spec = replace(self.spec, pyramid=pyramid)
+
+    @property
+    def _plain(self) -> bool:
+        return self.spec == replace(self.spec, domains=1, branches="", pyramid="")
+
+    @property
+    def whole(self) -> Sequence[int]:
+        """Which of `parts` see all of a map."""
+        return self.pool.whole if isinstance(self.pool, Pyramid) else range(self.channels // self.width)
+
     def parts(self, features: Tensor) -> tuple[Tensor, ...]:
-        """Features (B, channels) of `forward` by branch, (B, width) each."""
+        """Features (B, channels) of `forward` by branch or part, (B, width) each."""
         return features.split(self.width, 1)
 
     def pooled(self, x: Tensor, domain: int = 0) -> Tensor:
@@ -208,10 +195,12 @@ def build(spec: EncoderSpec, init: str, seed: int) -> Encoder:
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_of(seed, "weights"))
-        encoder = Encoder(replace(spec, branches=""))
-    _begin(encoder, spec, init)
-    if spec.branches:
-        encoder.branch_out(spec.branches)
+        encoder = Encoder(replace(spec, branches="", pyramid=""))
+        _begin(encoder, spec, init)
+        if spec.branches:
+            encoder.branch_out(spec.branches)
+        if spec.pyramid:
+            encoder.partition(spec.pyramid)
     return encoder
 
 
@@ -264,30 +253,6 @@ def _body(spec: EncoderSpec) -> tuple[nn.Module, int]:
     if name != "mobilenetv3_small_050" and not name.startswith("timm:"):
         raise UserError(f"--backbone {name}: wanted one of {', '.join(NAMES)}")
     return _timm(spec, pretrained=False)
-
-
-def _last_stage(body: nn.Module, backbone: str) -> tuple[nn.Module, list[nn.Module], list[nn.Module]]:
-    """A body up to its last stage, the stage's blocks, and what widens their map.
-
-    Raises:
-        UserError: another body than a ResNet or of MobileNetV3's and EfficientNet's kind.
-    """
-    if isinstance(body, ResNet):
-        blocks, body.layer4 = [*body.get_submodule("layer4").children()], nn.Identity()
-        return body, blocks, []
-    model: Any = getattr(body, "model", body)
-    if hasattr(model, "layer4") and hasattr(model, "maxpool"):
-        first = model.conv1, model.bn1, model.act1, model.maxpool, model.layer1, model.layer2, model.layer3
-        return nn.Sequential(*first), [*model.layer4], []
-    if hasattr(model, "conv_stem") and hasattr(model, "blocks"):
-        *stages, last = model.blocks
-        after = [model.conv_head, model.bn2] if hasattr(model, "bn2") else [last]  # MobileNetV3's last only widens
-        if not hasattr(model, "bn2"):
-            *stages, last = stages
-        return nn.Sequential(model.conv_stem, model.bn1, *stages), [*last], after
-    raise UserError(
-        f"--backbone {backbone}: no branches can be made of it; wanted a ResNet, MobileNetV3 or EfficientNet"
-    )
 
 
 def _timm(spec: EncoderSpec, pretrained: bool) -> tuple[nn.Module, int]:

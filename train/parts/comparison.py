@@ -54,10 +54,12 @@ def table(groups: Sequence[Group], all_rows: bool = False) -> str:
         for group in own:
             for row in group.figures if all_rows else [group.main]:
                 if row != START or group.name:
-                    gains = [one["mAP"] - group.figures[START][seed]["mAP"] for seed, one in group.figures[row].items()]
+                    start = group.figures.get(START, {})
+                    gains = [one["mAP"] - start[seed]["mAP"] for seed, one in group.figures[row].items() if start]
+                    gain = interval(gains) if gains else ""
                     steps = " ".join(f"{one:,}" for one in sorted(group.image_steps))
                     name = group.name or row + _differing(group, own)
-                    lines.append([name, *_cells(group.figures[row]), interval(gains), steps, *_spent(group)])
+                    lines.append([name, *_cells(group.figures[row]), gain, steps, *_spent(group)])
         text = ["| " + " | ".join(line) + " |" for line in lines]
         parts.append("\n".join([text[0], "|---" * len(lines[0]) + "|", *text[1:]]))
     return "\n\n".join(parts) + "\n"
@@ -83,7 +85,9 @@ def _starts(groups: Sequence[Group]) -> list[dict[int, Mapping[str, float]]]:
     """Direct transfer by seed, once for all groups that have the same by the seeds that they share."""
     found: list[dict[int, Mapping[str, float]]] = []
     for group in groups:
-        own = group.figures[START]
+        own = group.figures.get(START, {})
+        if not own:  # it begins from nothing
+            continue
         for other in found:
             if all(other[seed] == own[seed] for seed in own.keys() & other.keys()):
                 other |= own

@@ -149,11 +149,13 @@ class Augmentation:
         erase: probability of an erased rectangle: 2 to 40 % of the area, sides 0.3 to 3.3, filled with the mean colour.
         jitter: of light and colour, as two cameras differ in them; see `_jittered`. 0 = none.
         blur: probability of a Gaussian blur of 0.1 to 2 pixels at 256 x 128, less at smaller sizes. 0 = none.
+        shift: whether pictures are shifted.
     """
 
     erase: float = 0.5
     jitter: float = 0.0
     blur: float = 0.0
+    shift: bool = True
 
 
 PLAIN = Augmentation()
@@ -180,7 +182,7 @@ def augment(
     count, (height, width) = batch or len(pictures), pictures.shape[1:3]
     pad = max(1, height // 25)
     flip = (draws.random(count) < 0.5)[part]
-    shift = draws.integers(0, 2 * pad + 1, (count, 2))[part]
+    shift = draws.integers(0, 2 * pad + 1, (count, 2))[part] if by.shift else np.full((len(pictures), 2), pad)
     erased = (draws.random(count) < by.erase)[part]
     area = draws.uniform(0.02, 0.4, count)[part]
     log_ratio = draws.uniform(np.log(0.3), np.log(3.3), count)[part]

@@ -65,9 +65,9 @@ class Machine:
         return F.normalize(self.seen(encoder, pictures, domain)[1], dim=1)
 
 
-def adam(weights: Iterable[nn.Parameter], lr: float, weight_decay: float) -> torch.optim.Adam:
+def adam(weights: Iterable[nn.Parameter], lr: float, weight_decay: float, amsgrad: bool = False) -> torch.optim.Adam:
     """Adam in one pass over all weights."""
-    return torch.optim.Adam(weights, lr, weight_decay=weight_decay, fused=True)
+    return torch.optim.Adam(weights, lr, weight_decay=weight_decay, amsgrad=amsgrad, fused=True)
 
 
 class Learning(loop.Stage):

@@ -68,6 +68,14 @@ class Adaptation(translating.Translating, settings.Run):
         """Of the pictures that an encoder learns from."""
         return Augmentation(self.erase, self.jitter, self.blur)
 
+    @property
+    def pretraining(self) -> SupervisedSpec:
+        """How stage 1 learns."""
+        return SupervisedSpec(
+            self.pretrain_epochs, self.pretrain_steps, self.pretrain_batch, self.pretrain_per_identity,
+            self.pretrain_lr, self.weight_decay, augmentation=self.augmentation,
+        )  # fmt: skip
+
 
 SMALL_TARGET = 5000  # training crops below which `--budget auto` is small
 SMALL: dict[str, Any] = translating.SMALL | {  # what the small budget changes here; a recipe adds its own
@@ -213,13 +221,10 @@ def pretrain(job: Job, name: str = "pretrain") -> Encoder:
     if not used:
         return backbones.build(encoder_spec, chosen.init, draw)
     sets = [translate(job, "syn", "src") if name == "syn" and len(used) > 1 else job.source(name) for name in used]
-    spec = SupervisedSpec(
-        chosen.pretrain_epochs, chosen.pretrain_steps, chosen.pretrain_batch, chosen.pretrain_per_identity,
-        chosen.pretrain_lr, chosen.weight_decay, augmentation=chosen.augmentation,
-    )  # fmt: skip
+    spec = chosen.pretraining
     shaping = ("seed", "backbone", "init", "pool", "height", "width", "pretrain_on", "amp", "accumulate")
     contents = asdict(spec) | {name: getattr(chosen, name) for name in shaping}
-    contents |= {"branches": encoder_spec.branches} if encoder_spec.branches else {}
+    contents |= {name: value for name in ("branches", "pyramid") if (value := getattr(encoder_spec, name))}
     contents["data"] = [job.data[name].fingerprint for name in used]
     contents["translated"] = str(job.stages[-1].name) if job.stages else None
 

@@ -17,7 +17,16 @@ from train.parts.learning import Learning, Machine, adam
 
 @dataclass(frozen=True)
 class SupervisedSpec:
-    """Settings; the rate rises over the first eighth, falls tenfold at 1/2 and 7/8 (MMT's epochs 40 and 70 of 80)."""
+    """Settings.
+
+    Attributes:
+        epochs, steps: steps in all = epochs x steps.
+        batch, per_identity: pictures in a step, and of an identity in it.
+        lr: rises over the share `warmup` of the steps, and falls tenfold after the shares `drops` of them; the defaults
+            are MMT's epochs 40 and 70 of 80.
+        ce, triplet: weights of the two losses. margin: of the triplet loss. smoothing: of the classes.
+        amsgrad: Adam with the largest second moment so far.
+    """
 
     epochs: int = 80
     steps: int = 200
@@ -26,6 +35,12 @@ class SupervisedSpec:
     lr: float = 3.5e-4
     weight_decay: float = 5e-4
     margin: float = 0.3
+    ce: float = 1.0
+    triplet: float = 1.0
+    smoothing: float = 0.1
+    warmup: float = 1 / 8
+    drops: tuple[float, float] = (1 / 2, 7 / 8)
+    amsgrad: bool = False
     augmentation: Augmentation = PLAIN
 
 
@@ -57,7 +72,7 @@ class Supervised(Learning):
                 self.classifiers.append(classifier)
         self.classifiers.to(machine.device)
         learned = [*encoder.parameters(), *self.classifiers.parameters()]
-        self.optimizer = adam(learned, spec.lr, spec.weight_decay)
+        self.optimizer = adam(learned, spec.lr, spec.weight_decay, spec.amsgrad)
 
     def begin_epoch(self, epoch: int) -> Mapping[str, float]:
         """Nothing before an epoch."""
@@ -77,20 +92,22 @@ class Supervised(Learning):
         return super().step(epoch, step)
 
     def loss(self) -> tuple[Tensor, dict[str, Tensor]]:
-        """Both terms, of a batch with a part of each set; means over branches (ABMT eq. 4.1)."""
-        pictures, labels = [], []
+        """Both terms, of a batch with a part of each set; means over branches (ABMT eq. 4.1), or over the parts of a
+        pyramid, of which only the wholes have a triplet loss (SCR eq. 3.3)."""
+        spec, pictures, labels = self.spec, [], []
         for one, offset, feed in zip(self.sets, self.offsets, self.feeds):
             (own,), index = next(feed)
             pictures.append(own)
             labels.append(torch.from_numpy(one.label).to(index.device)[index[ranks.share(len(index))]] + offset)
         label = ranks.gathered(torch.cat(labels))
         pooled, neck = self.machine.seen(self.encoder, torch.cat(pictures))
-        parts = zip(self.encoder.parts(pooled), self.encoder.parts(neck), self.classifiers, strict=True)
-        each = [
-            (losses.cross_entropy(classifier(bottled), label), losses.triplet_hinge(free, label, self.spec.margin))
-            for free, bottled, classifier in parts
-        ]
-        terms = {name: torch.stack(own).mean() for name, own in zip(("cross_entropy", "triplet"), zip(*each))}
+        parts = zip(self.encoder.parts(neck), self.classifiers, strict=True)
+        guessed = [losses.cross_entropy(classifier(part), label, spec.smoothing) for part, classifier in parts]
+        terms = {"cross_entropy": spec.ce * torch.stack(guessed).mean()}
+        if spec.triplet:
+            free = self.encoder.parts(pooled)
+            apart = [losses.triplet_hinge(free[k], label, spec.margin) for k in self.encoder.whole]
+            terms["triplet"] = spec.triplet * torch.stack(apart).mean()
         return torch.stack([*terms.values()]).sum(), terms
 
     def nets(self) -> Sequence[nn.Module]:
@@ -102,8 +119,9 @@ class Supervised(Learning):
         return [self.optimizer]
 
     def _rate(self, step: int) -> float:
-        done = step / (self.epochs * self.steps)
-        return min(1.0, 8 * done + 0.01) * (0.1 ** ((done >= 1 / 2) + (done >= 7 / 8)))
+        done, spec = step / (self.epochs * self.steps), self.spec
+        rise = min(1.0, done / spec.warmup + 0.01) if spec.warmup else 1.0
+        return rise * 0.1 ** sum(done >= drop for drop in spec.drops)
 
     def state_dict(self) -> dict[str, Any]:
         """Encoder, classifiers, optimizer."""
