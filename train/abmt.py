@@ -51,6 +51,8 @@ class ABMT(MeansOrDensity):
     """Whether an end is taught by another one; else by its own slow mean."""
     eps: float = 0.0
     """Radius of DBSCAN; 0 = at each clustering, by a rule without labels."""
+    rho: float = 2e-3
+    """Of that rule: the share of all pairs whose mean distance it is."""
     k1: int = 20
     ema: float = 0.999
     """Of the slow mean, eq. 4.3; in the small budget 1 - 20 / iterations."""
@@ -97,7 +99,7 @@ class AsymmetricTeaching(OneOnClusters):
 
     def __init__(self, chosen: ABMT, encoder: Encoder, *others: Any, source: Labelled | None) -> None:
         super().__init__(chosen, ROWS, encoder, *others, source=source)
-        self.chosen, self.views = chosen, 1 + chosen.two_views
+        self.chosen, self.views, self.rho = chosen, 1 + chosen.two_views, chosen.rho
         self.teacher = backbones.mean_teacher(self.encoder)
         ends = encoder.channels // encoder.width
         self.heads = [ClusterHead(encoder.width, chosen.weight_decay, self.device) for _ in range(ends)]

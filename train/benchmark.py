@@ -172,7 +172,8 @@ def published(method: str, row: str) -> str:
     with open(PUBLISHED, newline="") as file:
         lines: list[Mapping[str, str]] = [*csv.DictReader(file)]
     mine = [line for line in lines if line["method"] == method and line["variant"] == row]
-    return "; ".join(f"{one['source']} to {one['target']}: {one['mAP']} / {one['rank1']}" for one in mine)
+    pairs = (" to ".join(filter(None, (one["source"], one["target"]))) for one in mine)
+    return "; ".join(f"{pair}: {one['mAP']} / {one['rank1']}" for pair, one in zip(pairs, mine, strict=True))
 
 
 def beside(text: str, method: str) -> str:

@@ -1,5 +1,6 @@
 """train.benchmark: which runs, by which commands; each once; a table; what failed is said."""
 
+import csv
 import importlib
 import os
 import signal
@@ -46,6 +47,16 @@ def test_a_row_s_settings_are_not_given_as_flags(method: str) -> None:
 def test_what_is_published() -> None:
     assert benchmark.published("smcr", "SMCR (w/o syn)") == "duke to market: 81.8 / 91.9"
     assert benchmark.published("smcr", "alpha=0.5") == ""
+    assert benchmark.published("scr", "TPP(E)") == "mars: 81.3 / 87.3"
+
+
+@pytest.mark.parametrize("method", ["abmt", "ice", "scr"])
+def test_rows_are_the_thesis_own(method: str) -> None:
+    """Its tables of ablations and ours have the same rows; truth labels are in a table of results."""
+    with open(benchmark.PUBLISHED, newline="") as file:
+        printed = {one["variant"] for one in csv.DictReader(file) if one["method"] == method and one["rank1"]}
+    rows = {*importlib.import_module(f"train.{method}").ABLATIONS}
+    assert rows <= printed and printed - rows <= {"", "aware", "agnostic"}
     table = "| a2b | seeds | mAP |\n|---|---|---|\n| RIHR (ind) | 1 | 2.0 |\n"
     assert benchmark.beside(table, "smcr").splitlines() == [
         "| a2b | seeds | mAP | paper: mAP / Rank-1 |",

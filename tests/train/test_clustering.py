@@ -293,4 +293,5 @@ def test_eps_comes_from_the_smallest_distances() -> None:
     graph = clustering.jaccard(clustering.encode(features, 12), 0.999)
     upper = np.sort(np.concatenate([sparse.triu(graph, 1).data, np.ones(80 * 79 // 2)])[: 80 * 79 // 2])
     assert pseudo_labels.auto_eps(graph, 4) == pytest.approx(max(0.04, upper[:320].mean()))
+    assert pseudo_labels.auto_eps(graph, 4, rho=0.3) == pytest.approx(min(0.979, upper[:948].mean()))
     assert 0.04 <= pseudo_labels.auto_eps(sparse.csr_matrix((5, 5))) < 1

@@ -38,6 +38,7 @@ class OnClusters(adaptation.AdaptingStage):
     """
 
     views = 1  # of each picture in a batch
+    rho = pseudo_labels.RHO  # of the radius without labels
     plain = False  # whether the picture as it is comes as a last view
 
     def __init__(self, chosen: adaptation.Clustering, *others: Any, source: Labelled | None = None) -> None:
@@ -63,7 +64,7 @@ class OnClusters(adaptation.AdaptingStage):
         if isinstance(chosen, MeansOrDensity) and chosen.clusters:
             return pseudo_labels.by_means(features, chosen.clusters, seed_of(self.seed, "means", epoch))
         how = chosen.distance, "none", self.eps, chosen.min_samples
-        return pseudo_labels.refine(features, self.target.camid, *how, source=source)
+        return pseudo_labels.refine(features, self.target.camid, *how, source=source, rho=self.rho)
 
     def begin_epoch(self, epoch: int) -> Mapping[str, float]:
         """Clusters the target."""

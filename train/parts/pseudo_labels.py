@@ -9,6 +9,7 @@ from sklearn.cluster import KMeans
 from train.parts import clustering
 from train.parts.clustering import Distance
 
+RHO = 1.6e-3  # MMT's share of all pairs
 SHIFT = 0.02  # how far the tight and the loose radius lie from eps
 MOST_NOISE, MOST_IN_ONE = 0.8, 0.2  # shares past which a run warns
 
@@ -43,6 +44,7 @@ def refine(
     min_samples: int = 4,
     threshold: float | None = None,
     source: np.ndarray | None = None,
+    rho: float = RHO,
 ) -> Clustered:
     """Clusters features and keeps the members that the criterion believes.
 
@@ -54,10 +56,11 @@ def refine(
         min_samples: of DBSCAN.
         threshold: what an earlier epoch returned; the criterion freezes it at the first epoch that has clusters.
         source: features (M, D) of a source, for recipes whose distance has a term for it.
+        rho: of `auto_eps`.
     """
     rows = distance.rows(features, camid)
     aside, most = (None, 0.999) if source is None else (clustering.from_source(features, source), 0.899)
-    eps = eps or auto_eps(clustering.jaccard(rows, most, aside), min_samples, most)
+    eps = eps or auto_eps(clustering.jaccard(rows, most, aside), min_samples, most, rho)
     graph = clustering.jaccard(rows, min(eps + SHIFT, most), aside)
     label = clustering.dbscan(graph, eps, min_samples)
     found = int(label.max()) + 1
@@ -88,21 +91,22 @@ def by_means(features: np.ndarray, clusters: int, seed: int) -> Clustered:
     return Clustered(label, 0.0, int(label.max()) + 1, 0, None, _warnings(label))
 
 
-def auto_eps(graph: sparse.csr_matrix, min_samples: int = 4, most: float = 0.999) -> float:
+def auto_eps(graph: sparse.csr_matrix, min_samples: int = 4, most: float = 0.999, rho: float = RHO) -> float:
     """A radius without labels: the mean of the smallest distances, as many as would give each image its neighbours.
 
     UDAP, MMT and ABMT average the smallest 1.6 to 2 thousandths of all pairs, which on Market-1501 is about ten pairs
     an image; on a few hundred images that share would be a handful of pairs in all. So we count pairs by the image:
-    the larger of 1.6 thousandths of all pairs and `min_samples` pairs an image.
+    the larger of `rho` of all pairs and `min_samples` pairs an image.
 
     Args:
         graph: (N, N) stored distances; pairs that are not stored count as distance 1.
         min_samples: of DBSCAN.
         most: the largest distance that is stored.
+        rho: share of all pairs.
     """
     count = graph.shape[0]
     upper = sparse.triu(graph, 1).data
-    wanted = max(1, round(max(1.6e-3 * count * (count - 1) / 2, min_samples * count)))
+    wanted = max(1, round(max(rho * count * (count - 1) / 2, min_samples * count)))
     wanted = min(wanted, max(1, count * (count - 1) // 2))
     near = np.partition(upper, wanted - 1)[:wanted] if wanted < len(upper) else upper
     mean = (float(np.sort(near).sum()) + (wanted - len(near))) / wanted
