@@ -93,6 +93,7 @@ def weights(runs: Path) -> dict[str, Tensor]:
     return found
 
 
+@pytest.mark.long
 def test_curves_and_profile_are_written_where_asked_for(data: Path, tmp_path: Path) -> None:
     pytest.importorskip("tensorboard")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator

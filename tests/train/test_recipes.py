@@ -85,6 +85,7 @@ def test_a_run_leaves_what_it_says(
         assert any(line.startswith(f"{row} ") and f"{figures['mAP']:.1f}" in line for line in out.splitlines())
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ADAPTING)
 def test_target_identities_change_no_weight(name: str, data: Path, stages: Path, tmp_path: Path) -> None:
     draw_worlds(tmp_path / "data")
@@ -181,6 +182,7 @@ def test_mmt_s_nets_learn_from_each_other_s_slow_means(
     assert set(asked) == set(taught)
 
 
+@pytest.mark.long
 def test_mmt_s_nets_begin_as_two_encoders_or_as_one(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

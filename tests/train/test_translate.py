@@ -63,6 +63,7 @@ def test_a_dataset_in_another_s_style(data: Path, tmp_path: Path, capsys: pytest
     assert "was made otherwise (translator: 'espgan' there, 'spgan' now)" in capsys.readouterr().err
 
 
+@pytest.mark.long
 def test_a_recipe_takes_the_command_s_translation(data: Path, tmp_path: Path) -> None:
     """And the other way round: the same translation is learnt once."""
     runs = tmp_path / "runs"
