@@ -30,7 +30,8 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("row", [pytest.param("both", marks=pytest.mark.long), "one"])
+@pytest.mark.long
+@pytest.mark.parametrize("row", ["both", "one"])
 def test_features_are_torch_s_for_any_number_of_pictures(row: str, run_folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "model.onnx"
     export.main([str(run_folder), "--out", str(out), "--row", row])

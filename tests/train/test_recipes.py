@@ -215,6 +215,7 @@ def test_mmt_s_slow_mean_follows_its_own_net() -> None:
     torch.testing.assert_close(one.head.slow, before[1] + 0.1, atol=1e-6, rtol=0)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("recipe", [*(RECIPES[name] for name in ADAPTING), smcr])
 def test_small_budgets_learn_from_as_much(recipe: ModuleType, data: Path, tmp_path: Path) -> None:
     """Image-steps of an epoch: forward 1, with the way back 3."""
