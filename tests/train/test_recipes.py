@@ -8,7 +8,7 @@ from types import ModuleType
 import pytest
 import torch
 
-from tests.train.worlds import draw_worlds, flags, permute_train_pids
+from tests.train.worlds import draw_worlds, flags, permute_train_pids, settings_of
 from train import abmt, cap, cluster_contrast, evaluate, ice, mmt, smcr, source, spcl, udap
 from train.parts import backbones
 
@@ -28,11 +28,6 @@ def stages(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     runs = tmp_path_factory.mktemp("shared")
     source.main(arguments(source, data, runs))
     return runs / "stages"
-
-
-def settings_of(recipe: ModuleType) -> type:
-    """A recipe's dataclass of settings: the first class in its file."""
-    return next(one for one in vars(recipe).values() if isinstance(one, type) and one.__module__ == recipe.__name__)
 
 
 def arguments(recipe: ModuleType, data: Path, runs: Path, unsupervised: bool = False) -> list[str]:

@@ -9,6 +9,8 @@ from typing import Any
 
 import torch
 
+from tests.train.worlds import settings_of
+
 
 def main() -> None:
     """Runs them one after the other."""
@@ -18,9 +20,12 @@ def main() -> None:
 
     torch.optim.Adam = sgd  # type: ignore[assignment,misc]
     names, *args = sys.argv[1:]
+    given = dict(zip(args[::2], args[1::2], strict=True))
     for name in names.split(","):
-        more = ["--branches", "avg,max"] if name == "abmt" else []  # the net's last stage has no block to be repeated
-        importlib.import_module(f"train.{name}").main([*args, *more])
+        recipe = importlib.import_module(f"train.{name}")
+        known = {f"--{one.replace('_', '-')}" for one in settings_of(recipe).__dataclass_fields__}
+        pairs = {**given, "--branches": "avg,max", "--pyramid": "p1+p2(c2)"}  # which so little a net and picture have
+        recipe.main([word for flag, value in pairs.items() if flag in known for word in (flag, value)])
 
 
 if __name__ == "__main__":

@@ -3,6 +3,8 @@
 import shutil
 from collections import Counter
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -84,3 +86,8 @@ TINY = [
 def flags(data: Path, runs: Path) -> list[str]:
     """A command line of train.smcr that takes seconds."""
     return ["--syn", "syn", "--src", "src", "--tgt", "tgt", "--data-root", str(data), "--runs", str(runs), *TINY]
+
+
+def settings_of(recipe: ModuleType) -> Any:
+    """A recipe's dataclass of settings: the first class in its file."""
+    return next(one for one in vars(recipe).values() if isinstance(one, type) and one.__module__ == recipe.__name__)
