@@ -54,6 +54,8 @@ class Contrast(adaptation.AdaptingStage):
         others: of `AdaptingStage`.
     """
 
+    settings: SpCL
+
     def __init__(self, chosen: SpCL, encoder: Encoder, source: Labelled | None, *others: Any) -> None:
         super().__init__(chosen, ROWS, *others)
         self.source = source

@@ -24,18 +24,30 @@ DIRECT: Rows = {"direct transfer": {"direct": 1.0}}  # the row of the pretrained
 
 
 @dataclass(frozen=True, kw_only=True)
-class Clustering(preparation.Adaptation):
-    """Flags of recipes that label the target by clustering it anew each epoch."""
+class Schedule(preparation.Adaptation):
+    """Flags of recipes that adapt an encoder in epochs of steps."""
 
     epochs: int = 50
     steps: int = 400
     batch: int = 64
     """Images of a domain that a net sees in a step."""
-    per_identity: int = 4
-    """Of them, images of an identity or a cluster."""
     lr: float = 3.5e-4
     lr_drop_every: int = 20
     """Epochs between tenfold drops of the rate; 0 = none."""
+    evaluate_every: int = 0
+    """Epochs between looks at the target's test figures, for curves; 0 = at the end only. Nothing is chosen by them."""
+
+    def rate(self, epoch: int) -> float:
+        """The learning rate of an epoch."""
+        return self.lr * (0.1 ** (epoch // self.lr_drop_every) if self.lr_drop_every else 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clustering(Schedule):
+    """The same for recipes that label the target by clustering it anew each epoch."""
+
+    per_identity: int = 4
+    """Images of an identity or a cluster in a batch."""
     eps: float = 0.6
     """Radius of DBSCAN; 0 = set once, at the first clustering, by a rule without labels."""
     k1: int = 30
@@ -51,17 +63,11 @@ class Clustering(preparation.Adaptation):
     search: Literal["auto", "exact", "faiss"] = "auto"
     """How neighbours are found: all compared; by an index that misses some; or by an index from 200,000 images on."""
     min_samples: int = 4
-    evaluate_every: int = 0
-    """Epochs between looks at the target's test figures, for curves; 0 = at the end only. Nothing is chosen by them."""
 
     @property
     def distance(self) -> Distance:
         """Of clustering."""
         return Distance(**{field.name: getattr(self, field.name) for field in fields(Distance)})
-
-    def rate(self, epoch: int) -> float:
-        """The learning rate of an epoch."""
-        return self.lr * (0.1 ** (epoch // self.lr_drop_every) if self.lr_drop_every else 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,11 +83,13 @@ class WarmedUp(Clustering):
 
 
 # A recipe adds its `steps`: as many as make some 13,440 image-steps an epoch, so that all learn from as much.
-SMALL: dict[str, Any] = preparation.SMALL | {
+SCHEDULE: dict[str, Any] = preparation.SMALL | {
+    "epochs": 12, "batch": 32, "lr_drop_every": 8, "evaluate_every": 2,
+}  # fmt: skip
+SMALL: dict[str, Any] = SCHEDULE | {
     # A few hundred images: neighbour lists about as long as an identity has images. Chosen by trials on drawn figures
     # and on the demo's worlds of seeds 0 and 1; others are the test.
-    "epochs": 12, "batch": 32, "lr_drop_every": 8, "eps": 0.0, "k1": 10, "k2": 3,
-    "evaluate_every": 2,
+    "eps": 0.0, "k1": 10, "k2": 3,
 }  # fmt: skip
 
 
@@ -98,9 +106,7 @@ class AdaptingStage(Learning):
 
     name = "adaptation"
 
-    def __init__(
-        self, chosen: Clustering, rows: Rows, target: Unlabelled, truth: Truth | None, machine: Machine
-    ) -> None:
+    def __init__(self, chosen: Schedule, rows: Rows, target: Unlabelled, truth: Truth | None, machine: Machine) -> None:
         self.seed, self.epochs, self.steps = chosen.seed, chosen.epochs, chosen.steps
         self.settings, self.rows, self.target, self.truth = chosen, rows, target, truth
         self.machine, self.device, self.augmentation = machine, machine.device, chosen.augmentation

@@ -238,3 +238,22 @@ def siamese_contrastive(left: Tensor, right: Tensor, same: bool, margin: float =
     """
     distance = (left - right).pow(2).sum(1).clamp_min(1e-12).sqrt()
     return distance.pow(2).mean() if same else F.relu(margin - distance).pow(2).mean()
+
+
+def multi_label(similarity: Tensor, positive: Tensor, weight: float = 5.0, share: float = 0.01) -> Tensor:
+    """Multi-label classification by a memory (MMCL): of each picture, weight x the mean of (1 - s)^2 over its classes
+    plus the mean of (1 + s)^2 over the most similar of the others.
+
+    Args:
+        similarity: (B, N) of pictures and entries.
+        positive: (B, N) bool, a picture's classes, at least one.
+        weight: of the positives.
+        share: of the others that count, by their similarity; at least one.
+    """
+    toward = ((1 - similarity).pow(2) * positive).sum(1) / positive.sum(1)
+    others = (~positive).sum(1)
+    hard = (share * others).long().clamp(min=1).minimum(others)
+    ranked = similarity.masked_fill(positive, -torch.inf).topk(max(1, int(hard.max())), 1).values
+    counts = torch.arange(ranked.shape[1], device=ranked.device) < hard[:, None]
+    away = (1 + ranked.masked_fill(~counts, -1)).pow(2).sum(1) / hard.clamp(min=1)
+    return (weight * toward + away).mean()

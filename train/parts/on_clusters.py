@@ -37,6 +37,7 @@ class OnClusters(adaptation.AdaptingStage):
         source: labelled pictures, for the distance only; None = it has no term for them.
     """
 
+    settings: adaptation.Clustering
     views = 1  # of each picture in a batch
     rho = pseudo_labels.RHO  # of the radius without labels
     plain = False  # whether the picture as it is comes as a last view

@@ -74,7 +74,7 @@ def refine(
     _, compact = np.unique(kept[keep], return_inverse=True)
     kept[keep] = compact
     dropped = int((label >= 0).sum() - keep.sum())
-    return Clustered(kept, eps, found, dropped, threshold, _warnings(kept))
+    return Clustered(kept, eps, found, dropped, threshold, warnings(kept))
 
 
 def by_means(features: np.ndarray, clusters: int, seed: int) -> Clustered:
@@ -88,7 +88,7 @@ def by_means(features: np.ndarray, clusters: int, seed: int) -> Clustered:
     means = KMeans(min(clusters, len(features)), n_init=1, max_iter=50, random_state=seed % 2**32)
     _, label = np.unique(means.fit_predict(features), return_inverse=True)
     label = label.astype(np.int64)
-    return Clustered(label, 0.0, int(label.max()) + 1, 0, None, _warnings(label))
+    return Clustered(label, 0.0, int(label.max()) + 1, 0, None, warnings(label))
 
 
 def auto_eps(graph: sparse.csr_matrix, min_samples: int = 4, most: float = 0.999, rho: float = RHO) -> float:
@@ -168,7 +168,7 @@ def spcl(label: np.ndarray, tight: np.ndarray, loose: np.ndarray, threshold: flo
     return clustered & (score[label] <= threshold) & (tight >= best[label]), threshold
 
 
-def _warnings(label: np.ndarray) -> tuple[str, ...]:
+def warnings(label: np.ndarray) -> tuple[str, ...]:
     """What looks wrong without knowing any identity."""
     noise = float(np.mean(label < 0))
     largest = float(np.bincount(label[label >= 0]).max() / len(label)) if noise < 1 else 0.0
