@@ -84,7 +84,7 @@ def _ours(files: list[Path], settings: Settings, device: str) -> Any:
     chosen = ClusterContrast(batch=settings.batch, per_identity=settings.per_identity, steps=LONGEST)
     encoder = backbones.build(EncoderSpec(settings.backbone, settings.height, settings.width), "none", 0)
     camid = np.arange(len(files)) % 4
-    target = Unlabelled(Images(Folder(files), settings.height, settings.width), camid)
+    target = Unlabelled(Images(Folder(files), settings.height, settings.width), camid, np.arange(len(camid)))
     stage = Contrast(chosen, encoder, target, None, Machine.of(device, settings.amp))
     stage.label = np.arange(len(files)) // EACH
     random = torch.nn.functional.normalize(torch.randn(len(files), encoder.channels, device=device))

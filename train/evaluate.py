@@ -47,10 +47,12 @@ def work(chosen: Evaluate) -> None:
     device = run.choose_device(chosen.device)
     encoders, size = trained.encoders_of((name for row in rows.values() for name in row), folder, device)
     truth = Tracklets(dataset, *size, chosen.video) if chosen.video else Truth(dataset, *size)
-    scored = score_rows(rows, encoders, truth)
+    times = trained.times_of(chosen.model)
+    scored = score_rows(rows, encoders, truth, times)
     figures = {row: found.figures for row, (found, _) in scored.items()}
     if chosen.rerank:
-        figures |= {f"{row}, re-ranked": truth.score(of, rerank=True).figures for row, (_, of) in scored.items()}
+        plain = {row: of for row, (_, of) in scored.items() if row not in times}
+        figures |= {f"{row}, re-ranked": truth.score(of, rerank=True).figures for row, of in plain.items()}
     print(table(figures))
     if chosen.by:
         row = trained.main_row(chosen.model, rows)

@@ -14,6 +14,7 @@ from tests.train.test_clustering import dense_jaccard
 from tests.train.worlds import draw_world
 from train.parts.evaluation import completeness, fuse, purity
 from train.parts.factors import by_camera_pair, by_factor
+from train.parts.reranking import reranked
 from train.parts.retrieval import Labels, evaluate, ranking
 
 
@@ -63,7 +64,7 @@ def test_re_ranking_is_the_dense_one(seed: int) -> None:
         hits = [place for place, j in enumerate(order, 1) if g.pid[j] == q.pid[i]]
         wanted[i] = sum(k / place for k, place in enumerate(hits, 1)) / len(hits)
     query, gallery = (torch.from_numpy(part) for part in np.split(everybody, [20]))
-    found = evaluate(query, gallery, q, g, rerank=True)
+    found = evaluate(query, gallery, q, g, reranked(query.numpy(), gallery.numpy()))
     np.testing.assert_allclose(found.precision, wanted)
     assert (found.precision != evaluate(query, gallery, q, g).precision).any()
 

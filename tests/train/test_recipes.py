@@ -9,14 +9,15 @@ import pytest
 import torch
 
 from tests.train.worlds import draw_worlds, flags, permute_train_pids, settings_of
-from train import abmt, cap, cluster_contrast, evaluate, ice, mmcl, mmt, smcr, source, spcl, udap
+from train import abmt, act, cap, cluster_contrast, evaluate, ice, jvtc, mmcl, mmt, smcr, source, spcl, udap
 from train.parts import backbones
 
 RECIPES = {
-    one.__name__.rpartition(".")[2]: one for one in (source, spcl, udap, cluster_contrast, mmt, abmt, cap, ice, mmcl)
+    one.__name__.rpartition(".")[2]: one
+    for one in (source, spcl, udap, cluster_contrast, mmt, abmt, act, cap, ice, jvtc, mmcl)
 }
 ADAPTING = [name for name in RECIPES if name != "source"]
-UNSUPERVISED = ["spcl", "abmt", "cluster_contrast", "cap", "ice", "mmcl"]  # which do without --src
+UNSUPERVISED = ["spcl", "abmt", "cluster_contrast", "cap", "ice", "jvtc", "mmcl"]  # which do without --src
 
 
 @pytest.fixture(scope="module")

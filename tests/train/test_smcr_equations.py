@@ -28,7 +28,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Refinement:
         eps=0.5, lr=1e-2, height=32, width=16,
     )  # fmt: skip
     encoder = backbones.build(backbones.EncoderSpec("timm:test_resnet", 32, 16, "avg"), "none", 0)
-    images = data.Unlabelled(data.Images(other, 32, 16), other.camid)
+    images = data.Unlabelled(data.Images(other, 32, 16), other.camid, other.frame)
     made = Refinement(chosen, encoder, (bright, own), images, None, Machine())
     made.begin_epoch(0)
     made.feed(0, 0)

@@ -15,10 +15,12 @@ from train.parts import backbones, preparation, report, run
 from train.parts.backbones import Encoder
 from train.parts.clustering import Distance
 from train.parts.data import Unlabelled
-from train.parts.evaluation import Rows, Truth, score_rows, table
+from train.parts.evaluation import NONE, Rows, Truth, score_rows, table
 from train.parts.learning import Learning, Machine
 from train.parts.preparation import Job, pretrain
 from train.parts.pseudo_labels import Clustered
+from train.parts.temporal import Transitions
+from train.parts.trained import TIMES
 
 DIRECT: Rows = {"direct transfer": {"direct": 1.0}}  # the row of the pretrained encoder as it is
 
@@ -105,6 +107,8 @@ class AdaptingStage(Learning):
     """
 
     name = "adaptation"
+    times: Mapping[str, Transitions] = NONE
+    """By the rows that are ranked by them, too."""
 
     def __init__(self, chosen: Schedule, rows: Rows, target: Unlabelled, truth: Truth | None, machine: Machine) -> None:
         self.seed, self.epochs, self.steps = chosen.seed, chosen.epochs, chosen.steps
@@ -136,7 +140,7 @@ class AdaptingStage(Learning):
         every = self.settings.evaluate_every
         if self.truth is None or not every or (epoch + 1) % every:
             return {}
-        scored = score_rows(self.rows, self.encoders(), self.truth)
+        scored = score_rows(self.rows, self.encoders(), self.truth, self.times)
         return {f"{row} mAP": one.figures["mAP"] for row, (one, _) in scored.items()}
 
 
@@ -166,15 +170,16 @@ def adapt(job: Job, recipe: Recipe, truth: Truth | None = None) -> None:
     with job.folder(recipe.name) as folder:
         if folder:
             truth = truth or Truth(job.data["tgt"], job.chosen.height, job.chosen.width)
-            encoder, cost = pretrain(job), {}
+            encoder, cost, times = pretrain(job), {}, NONE
             _save(folder, {"direct": encoder})  # now: a stage may train this very net
             if recipe.build:
                 stage = recipe.build(encoder, truth)
                 cost = loop.run(stage, folder, job.chosen.watched)
                 job.stages.append(folder)
                 _save(folder, stage.encoders())
+                times = stage.times
             ranks.wait()
-            _finish(job, recipe, truth, folder, cost)
+            _finish(job, recipe, truth, folder, cost, times)
 
 
 def _save(folder: Path, encoders: Mapping[str, Encoder]) -> None:
@@ -184,12 +189,14 @@ def _save(folder: Path, encoders: Mapping[str, Encoder]) -> None:
             one.save(folder / f"{name}.safetensors")
 
 
-def _finish(job: Job, recipe: Recipe, truth: Truth, folder: Path, cost: Mapping[str, float]) -> None:
+def _finish(
+    job: Job, recipe: Recipe, truth: Truth, folder: Path, cost: Mapping[str, float], times: Mapping[str, Transitions]
+) -> None:
     """Scores every row on the target, writes the report and, last, the result."""
     rows = {**(DIRECT if recipe.build or not recipe.rows else {}), **recipe.rows}
     files = {name for shares in rows.values() for name in shares}
     encoders = {name: backbones.load(folder / f"{name}.safetensors").to(job.device) for name in files}
-    scored = score_rows(rows, encoders, truth)
+    scored = score_rows(rows, encoders, truth, times)
     if not ranks.first():
         return
     figures = {row: dict(one.figures) for row, (one, _) in scored.items()}
@@ -202,6 +209,9 @@ def _finish(job: Job, recipe: Recipe, truth: Truth, folder: Path, cost: Mapping[
     page = report.write(folder, title, scored, recipe.main, truth, job.sheets, histories, costs, notes)
     result = {"rows": rows, "figures": figures, "main": recipe.main, "image_steps": _image_steps(job, folder)}
     result |= {"cost": costs}
+    for one in times.values():  # rows that have any have the same
+        one.save(folder / TIMES)
+        result["timed"] = [*times]
     run.finish(folder, result)
     print(f"{table(figures)}\n\nreport: {page}")
 

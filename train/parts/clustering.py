@@ -70,7 +70,7 @@ def nearest(features: np.ndarray, k: int) -> Lists:
     Returns:
         indices (N, min(k, N)) int32, nearest first, equal ones by index; their cosines, of the features' type.
     """
-    parts = [_first(cosines, k, start) for start, cosines in _similarities(features)]
+    parts = [largest(cosines, k, start) for start, cosines in similarities(features)]
     lists, values = (np.concatenate(part) for part in zip(*parts))
     return lists, values
 
@@ -85,18 +85,18 @@ def nearest_by_camera(features: np.ndarray, camid: np.ndarray, intra: int, inter
         for either, indices (N, K) int32, -1 where a camera has no more, and cosines.
     """
     parts: tuple[list[Lists], list[Lists]] = ([], [])
-    for start, all_cosines in _similarities(features):
+    for start, all_cosines in similarities(features):
         camera = torch.from_numpy(camid).to(all_cosines.device)
         same = camera[start : start + len(all_cosines), None] == camera
-        parts[0].append(_first(all_cosines.masked_fill(~same, -torch.inf), intra, start))
-        parts[1].append(_first(all_cosines.masked_fill(same, -torch.inf), inter))
+        parts[0].append(largest(all_cosines.masked_fill(~same, -torch.inf), intra, start))
+        parts[1].append(largest(all_cosines.masked_fill(same, -torch.inf), inter))
     found = [tuple(np.concatenate(part) for part in zip(*one)) for one in parts]
     for lists, cosines in found:
         lists[np.isneginf(cosines)] = -1
     return (found[0][0], found[0][1]), (found[1][0], found[1][1])
 
 
-def _similarities(features: np.ndarray) -> Iterator[tuple[int, Tensor]]:
+def similarities(features: np.ndarray) -> Iterator[tuple[int, Tensor]]:
     """Cosines of all with all, some rows at a time: the first row's number, (rows, N)."""
     data = torch.from_numpy(np.ascontiguousarray(features))
     if torch.cuda.is_available():
@@ -106,7 +106,7 @@ def _similarities(features: np.ndarray) -> Iterator[tuple[int, Tensor]]:
         yield start, data[start : start + rows] @ data.T
 
 
-def _first(cosines: Tensor, k: int, start: int | None = None) -> Lists:
+def largest(cosines: Tensor, k: int, start: int | None = None) -> Lists:
     """The k largest of each row, equal ones by index; with `start`, row i's own column start + i comes first."""
     k, inside = min(k, cosines.shape[1]), torch.arange(len(cosines), device=cosines.device)
     if start is not None:

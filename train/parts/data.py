@@ -104,10 +104,11 @@ class Labelled:
 
 @dataclass(frozen=True)
 class Unlabelled:
-    """A target's pictures with cameras and nothing else."""
+    """A target's N pictures with cameras and frames, (N,) each, and nothing else."""
 
     images: Images
     camid: np.ndarray
+    frame: np.ndarray
 
 
 class LabelledSource(Source, Protocol):

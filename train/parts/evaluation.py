@@ -1,6 +1,7 @@
 """Trained encoders on a target: features, figures, and the doors through which its identities are seen."""
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -13,10 +14,13 @@ from train.parts.backbones import Encoder
 from train.parts.data import Images, to_tensor
 from train.parts.factors import Groups, by_camera_pair, by_factor
 from train.parts.pseudo_labels import classes
+from train.parts.reranking import reranked
 from train.parts.retrieval import RANKS, Labels, Retrieval, evaluate, ranking
+from train.parts.temporal import Times, Transitions
 
 Pair = tuple[Tensor, Tensor]  # features of query and gallery
 Rows = Mapping[str, Mapping[str, float]]  # row of a table -> encoder -> its share in the fused feature
+NONE: Mapping[str, Transitions] = MappingProxyType({})
 
 
 @torch.no_grad()
@@ -118,9 +122,19 @@ class Truth:
         query, gallery = (extract(encoder, images) for images in self._images)
         return query, gallery
 
-    def score(self, features: Pair, rerank: bool = False) -> Retrieval:
-        """CMC and mAP of these features of query and gallery."""
-        return evaluate(*features, *self._labels, rerank)
+    def score(self, features: Pair, rerank: bool = False, times: Transitions | None = None) -> Retrieval:
+        """CMC and mAP of these features of query and gallery.
+
+        Args:
+            features: of `features`.
+            rerank: by k-reciprocal re-ranking; crops of identity -1 are neighbours, too.
+            times: rank by the joint similarity with them (JVTC+).
+        """
+        change = reranked(*(one.cpu().numpy() for one in features)) if rerank else None
+        if times:
+            query, gallery = (Times(crops.camid, crops.frame) for crops in self.crops.values())
+            change = times.change(query, gallery)
+        return evaluate(*features, *self._labels, change)
 
     def breakdown(self, found: Retrieval, features: Pair) -> dict[str, Groups]:
         """Figures by factor and by pair of cameras."""
@@ -142,13 +156,16 @@ class Truth:
         return {"purity": purity(label, self._pid), "completeness": completeness(label, self._pid)}
 
 
-def score_rows(rows: Rows, encoders: Mapping[str, Encoder], truth: Truth) -> dict[str, tuple[Retrieval, Pair]]:
+def score_rows(
+    rows: Rows, encoders: Mapping[str, Encoder], truth: Truth, times: Mapping[str, Transitions] = NONE
+) -> dict[str, tuple[Retrieval, Pair]]:
     """Figures and features of every row, each encoder being run once.
 
     Args:
         rows: by the row's name, the encoders that it fuses and their shares.
         encoders: by name.
         truth: the target's.
+        times: by the rows that are ranked by the joint similarity with them.
 
     Returns:
         by row; of several ranks only the first one's has any.
@@ -158,7 +175,7 @@ def score_rows(rows: Rows, encoders: Mapping[str, Encoder], truth: Truth) -> dic
     for row, shares in rows.items() if ranks.first() else ():
         sides = zip(*(features[name] for name in shares), strict=True)
         query, gallery = (fuse(side, list(shares.values())) for side in sides)
-        scored[row] = truth.score((query, gallery)), (query, gallery)
+        scored[row] = truth.score((query, gallery), times=times.get(row)), (query, gallery)
     return scored
 
 

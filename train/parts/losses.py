@@ -54,11 +54,17 @@ def hardest_pairs(distance: Tensor, label: Tensor) -> tuple[Tensor, Tensor, Tens
 
 def triplet_hinge(features: Tensor, label: Tensor, margin: float = 0.3) -> Tensor:
     """Batch-hard triplet loss: mean over anchors of max(0, d+ - d- + margin); zero where no anchor has a pair."""
+    each = triplet_each(features, label, margin)
+    fit = each.isfinite()
+    return each[fit].mean() if fit.any() else features.sum() * 0
+
+
+def triplet_each(features: Tensor, label: Tensor, margin: float = 0.3) -> Tensor:
+    """Each anchor's part of `triplet_hinge`, (N,); infinite for those without a pair."""
     distance = euclidean(features)
     anchors, positives, negatives = hardest_pairs(distance, label)
-    if not len(anchors):
-        return features.sum() * 0
-    return F.relu(distance[anchors, positives] - distance[anchors, negatives] + margin).mean()
+    each = F.relu(distance[anchors, positives] - distance[anchors, negatives] + margin)
+    return features.new_full((len(label),), torch.inf).index_put((anchors,), each)
 
 
 def softmax_triplet(features: Tensor, label: Tensor) -> Tensor:
@@ -257,3 +263,24 @@ def multi_label(similarity: Tensor, positive: Tensor, weight: float = 5.0, share
     counts = torch.arange(ranked.shape[1], device=ranked.device) < hard[:, None]
     away = (1 + ranked.masked_fill(~counts, -1)).pow(2).sum(1) / hard.clamp(min=1)
     return (weight * toward + away).mean()
+
+
+def self_classification(views: Tensor, temperature: float) -> Tensor:
+    """Local one-hot classification (JVTC): which picture of the batch a view is of; a class is the mean of its views.
+
+    Args:
+        views: (B, K, D), unit norm: K augmented views of each picture. Classes are differentiated, too.
+        temperature: beta_1.
+    """
+    classes = F.normalize(views.mean(1), dim=1)
+    target = torch.arange(len(views), device=views.device).repeat_interleave(views.shape[1])
+    return F.cross_entropy(views.flatten(0, 1) @ classes.T / temperature, target)
+
+
+def multi_class(logits: Tensor, same: Tensor) -> Tensor:
+    """Global multi-class classification (JVTC): the mean log-probability of all entries of a picture's class.
+
+    Args:
+        logits: (B, N), of pictures against entries of a memory. same: (B, N) bool, at least one in each row.
+    """
+    return -((logits.log_softmax(1) * same).sum(1) / same.sum(1)).mean()

@@ -180,7 +180,7 @@ class Job:
     def target(self, name: str) -> Unlabelled:
         """Training crops without identities."""
         crops = unlabelled(self.data[name].split("train"))
-        return Unlabelled(Images(crops, self.chosen.height, self.chosen.width), crops.camid)
+        return Unlabelled(Images(crops, self.chosen.height, self.chosen.width), crops.camid, crops.frame)
 
     def identities(self, name: str) -> np.ndarray:
         """Identities of `target`'s pictures in their order, (N,) from 0: for supervised rows of papers' tables only.

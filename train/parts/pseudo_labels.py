@@ -45,6 +45,7 @@ def refine(
     threshold: float | None = None,
     source: np.ndarray | None = None,
     rho: float = RHO,
+    rows: sparse.csr_matrix | None = None,
 ) -> Clustered:
     """Clusters features and keeps the members that the criterion believes.
 
@@ -57,8 +58,9 @@ def refine(
         threshold: what an earlier epoch returned; the criterion freezes it at the first epoch that has clusters.
         source: features (M, D) of a source, for recipes whose distance has a term for it.
         rho: of `auto_eps`.
+        rows: weights over neighbourhoods, (N, N), where others are wanted than `distance` finds.
     """
-    rows = distance.rows(features, camid)
+    rows = distance.rows(features, camid) if rows is None else rows
     aside, most = (None, 0.999) if source is None else (clustering.from_source(features, source), 0.899)
     eps = eps or auto_eps(clustering.jaccard(rows, most, aside), min_samples, most, rho)
     graph = clustering.jaccard(rows, min(eps + SHIFT, most), aside)

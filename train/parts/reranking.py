@@ -1,5 +1,7 @@
 """k-reciprocal re-ranking (Zhong et al., CVPR 2017): a gallery's order by the company that pictures keep."""
 
+from collections.abc import Callable
+
 import numpy as np
 from scipy import sparse
 
@@ -26,12 +28,17 @@ def closeness(query: np.ndarray, gallery: np.ndarray, k1: int = K1, k2: int = K2
     return sparse.csr_matrix((1 - distance, columns, at), (count, rows.shape[0]))[:, count:]
 
 
-def rerank(similarity: np.ndarray, closer: sparse.csr_matrix) -> None:
-    """Turns cosines (B, G) into -(1 - lambda) Jaccard - lambda (2 - 2 cos), but for a constant; in place.
+def reranked(query: np.ndarray, gallery: np.ndarray) -> Callable[[np.ndarray, slice], None]:
+    """For `retrieval.evaluate`: turns cosines into -(1 - lambda) Jaccard - lambda (2 - 2 cos), but for a constant.
 
     Args:
-        closer: (B, G), these rows of `closeness`.
+        query, gallery: as in `closeness`.
     """
-    similarity *= 2 * ORIGINAL
-    pairs = closer.tocoo()
-    similarity[pairs.row, pairs.col] += (1 - ORIGINAL) * pairs.data
+    closer = closeness(query, gallery)
+
+    def change(similarity: np.ndarray, part: slice) -> None:
+        similarity *= 2 * ORIGINAL
+        pairs = closer[part].tocoo()
+        similarity[pairs.row, pairs.col] += (1 - ORIGINAL) * pairs.data
+
+    return change

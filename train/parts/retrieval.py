@@ -1,6 +1,6 @@
 """Retrieval figures: CMC Rank-k and mAP. Nothing is ranked but the matches, and no Q x G matrix is held whole."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -10,10 +10,10 @@ from numba import njit
 from torch import Tensor
 
 from opengspr import UserError
-from train.parts import reranking
 
 RANKS = (1, 5, 10)
 BLOCK_BYTES = 32 << 20
+Change = Callable[[np.ndarray, slice], None]
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,9 @@ class Labels:
     camid: np.ndarray
 
 
-def evaluate(query: Tensor, gallery: Tensor, of_query: Labels, of_gallery: Labels, rerank: bool = False) -> Retrieval:
+def evaluate(
+    query: Tensor, gallery: Tensor, of_query: Labels, of_gallery: Labels, change: Change | None = None
+) -> Retrieval:
     """Ranks the gallery for each query.
 
     For a query, gallery crops of its identity and its camera are left out, and so are crops of identity -1. Average
@@ -53,19 +55,19 @@ def evaluate(query: Tensor, gallery: Tensor, of_query: Labels, of_gallery: Label
     Args:
         query, gallery: features (Q, D) and (G, D), unit norm.
         of_query, of_gallery: who and where.
-        rerank: by k-reciprocal re-ranking. Crops of identity -1 are neighbours, too.
+        change: what else the order goes by than cosines; gets those of some queries, (B, G), to change them in place,
+            and which queries they are.
 
     Raises:
         UserError: no query has a match from another camera.
     """
     ranker, found = Ranker(of_gallery), []
-    closer = reranking.closeness(query.cpu().numpy(), gallery.cpu().numpy()) if rerank else None
     step = max(1, BLOCK_BYTES // (4 * len(gallery)))
     for start in range(0, len(query), step):
         part = slice(start, start + step)
         similarity = (query[part] @ gallery.T).cpu().numpy()
-        if closer is not None:
-            reranking.rerank(similarity, closer[part])
+        if change:
+            change(similarity, part)
         found.append(ranker(similarity, Labels(of_query.pid[part], of_query.camid[part])))
     precision, rank = (np.concatenate(one) for one in zip(*found))
     if not rank.any():

@@ -6,6 +6,9 @@ from pathlib import Path
 from opengspr import UserError
 from train.parts import backbones, run
 from train.parts.evaluation import Rows
+from train.parts.temporal import Transitions
+
+TIMES = "times.npz"
 
 
 def find_rows(model: Path) -> tuple[Rows, Path]:
@@ -24,6 +27,12 @@ def find_rows(model: Path) -> tuple[Rows, Path]:
     if result is None:
         raise UserError(f"{model}: no finished run: it has no {run.RESULT}; the command that began it goes on with it")
     return result["rows"], model
+
+
+def times_of(model: Path) -> dict[str, Transitions]:
+    """By the rows that are ranked by them, too: times between cameras, as the run learnt them."""
+    result = run.result_of(model) if model.is_dir() else None
+    return {row: Transitions.load(model / TIMES) for row in (result or {}).get("timed", ())}
 
 
 def encoders_of(
