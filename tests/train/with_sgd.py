@@ -24,7 +24,8 @@ def main() -> None:
     for name in names.split(","):
         recipe = importlib.import_module(f"train.{name}")
         known = {f"--{one.replace('_', '-')}" for one in settings_of(recipe).__dataclass_fields__}
-        pairs = {**given, "--branches": "avg,max", "--pyramid": "p1+p2(c2)"}  # which so little a net and picture have
+        # what so little a net, picture and batch have
+        pairs = {**given, "--branches": "avg,max", "--pyramid": "p1+p2(c2)", "--views": "3"}
         recipe.main([word for flag, value in pairs.items() if flag in known for word in (flag, value)])
 
 
