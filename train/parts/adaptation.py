@@ -2,12 +2,13 @@
 
 import json
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from torch import nn
 from tqdm import tqdm
 
 from opengspr import loop, ranks
@@ -119,9 +120,13 @@ class AdaptingStage(Learning):
     def encoders(self) -> dict[str, Encoder]:
         """By the name of their weights file."""
 
-    def nets(self) -> Iterable[Encoder]:
+    def nets(self) -> Iterable[nn.Module]:
         """The encoders."""
         return self.encoders().values()
+
+    def sheets(self) -> Sequence[report.Sheet]:
+        """Pictures for the report."""
+        return []
 
     def told(self, found: Clustered, epoch: int, name: str = "target") -> dict[str, float]:
         """What is logged of a clustering, with a diagnosis by the truth that training never sees. Prints warnings."""
@@ -178,6 +183,7 @@ def adapt(job: Job, recipe: Recipe, truth: Truth | None = None) -> None:
                 job.stages.append(folder)
                 _save(folder, stage.encoders())
                 times = stage.times
+                job.sheets += stage.sheets()
             ranks.wait()
             _finish(job, recipe, truth, folder, cost, times)
 

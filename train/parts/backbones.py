@@ -15,7 +15,9 @@ from torch import Tensor, nn
 from opengspr import UserError, checkpoint
 from opengspr.randomness import seed_of
 from train.parts import branching
+from train.parts.norms import split, work_by
 from train.parts.pooling import UNITS, Poolings, Pyramid, levels, pooling
+from train.parts.recurrent import Recurrent
 from train.parts.resnet import ResNet
 
 RESNETS: dict[str, tuple[tuple[int, int, int, int], int, bool]] = {
@@ -40,6 +42,9 @@ class EncoderSpec:
             many more blocks, as in `avg,max+1`; empty = one, pooled by `pool`.
         pyramid: levels, as in `p1+p2(s2c2)+p3(s3c3)`, each with its own copy of all that comes after the first block of
             the last stage but one (a ResNet's conv4_1), pooled by maxima of it and of its parts; empty = none.
+        fusion: length of the fused feature of a body that looks twice, at a picture and at what is made of it (RAE);
+            0 = it looks once.
+        generator: what makes the second picture, see `recurrent.Recurrent`.
     """
 
     backbone: str
@@ -49,19 +54,11 @@ class EncoderSpec:
     domains: int = 1
     branches: str = ""
     pyramid: str = ""
+    fusion: int = 0
+    generator: str = ""
 
 
-class DomainNorm(nn.Module):
-    """One copy of a batch norm per domain; `domain` says which one works now."""
-
-    def __init__(self, norm: nn.Module, domains: int) -> None:
-        super().__init__()
-        self.norms = nn.ModuleList(copy.deepcopy(norm) for _ in range(domains))
-        self.domain = 0
-
-    def forward(self, x: Tensor) -> Tensor:
-        """The chosen norm of x."""
-        return self.norms[self.domain](x)
+PLAIN: dict[str, Any] = {"domains": 1, "branches": "", "pyramid": "", "fusion": 0, "generator": ""}
 
 
 class Encoder(nn.Module):
@@ -69,7 +66,7 @@ class Encoder(nn.Module):
 
     def __init__(self, spec: EncoderSpec) -> None:
         super().__init__()
-        self.spec = replace(spec, domains=1, branches="", pyramid="")
+        self.spec = replace(spec, **PLAIN)
         self.body, self.width = _body(spec)
         self.pool = pooling(spec.pool)
         self._neck(self.width)
@@ -78,6 +75,8 @@ class Encoder(nn.Module):
             self.branch_out(spec.branches)
         if spec.pyramid:
             self.partition(spec.pyramid)
+        if spec.fusion:
+            self.look_twice(spec.fusion, spec.generator)
         if spec.domains > 1:
             self.split_domains(spec.domains)
 
@@ -122,9 +121,21 @@ class Encoder(nn.Module):
         self._neck(UNITS * len(self.pool.units))
         self.spec = replace(self.spec, pyramid=pyramid)
 
+    def look_twice(self, fusion: int, generator: str = "") -> None:
+        """Makes the body look again at what is made of a picture, see `EncoderSpec`; means of the fused map are pooled.
+
+        Raises:
+            UserError: not such a generator.
+        """
+        assert self._plain, "before the domains"
+        self.body, self.pool = Recurrent(self.body, self.width, fusion, generator), pooling("avg")
+        self.width = fusion
+        self._neck(fusion)
+        self.spec = replace(self.spec, fusion=fusion, generator=generator)
+
     @property
     def _plain(self) -> bool:
-        return self.spec == replace(self.spec, domains=1, branches="", pyramid="")
+        return self.spec == replace(self.spec, **PLAIN)
 
     @property
     def whole(self) -> Sequence[int]:
@@ -135,12 +146,15 @@ class Encoder(nn.Module):
         """Features (B, channels) of `forward` by branch or part, (B, width) each."""
         return features.split(self.width, 1)
 
+    def map(self, x: Tensor, domain: int = 0) -> Tensor:
+        """(B, 3, H, W) -> the last map, (B, width or branches x width, h, w); the norms as in `pooled`."""
+        work_by(self, domain)
+        found: Tensor = self.body(x)
+        return found
+
     def pooled(self, x: Tensor, domain: int = 0) -> Tensor:
         """(B, 3, H, W) -> the pooled feature, (B, channels) float32. The norms work by `domain` until the next call."""
-        for module in self.modules():
-            if isinstance(module, DomainNorm):
-                module.domain = domain
-        pooled: Tensor = self.pool(self.body(x).float())
+        pooled: Tensor = self.pool(self.map(x, domain).float())
         return pooled
 
     def forward(self, x: Tensor, domain: int = 0) -> tuple[Tensor, Tensor]:
@@ -155,10 +169,7 @@ class Encoder(nn.Module):
     def split_domains(self, domains: int) -> None:
         """Gives each domain its own copy of every batch norm; all begin as what there is now."""
         assert self.spec.domains == 1, "split once"
-        for parent in list(self.modules()):
-            for name, child in list(parent.named_children()):
-                if isinstance(child, nn.modules.batchnorm._BatchNorm):
-                    setattr(parent, name, DomainNorm(child, domains))
+        split(self, domains)
         self.spec = replace(self.spec, domains=domains)
 
     def save(self, path: Path) -> None:
@@ -195,7 +206,7 @@ def build(spec: EncoderSpec, init: str, seed: int) -> Encoder:
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_of(seed, "weights"))
-        encoder = Encoder(replace(spec, branches="", pyramid=""))
+        encoder = Encoder(replace(spec, **PLAIN | {"domains": spec.domains}))
         _begin(encoder, spec, init)
         if spec.branches:
             encoder.branch_out(spec.branches)

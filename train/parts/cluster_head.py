@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from train.parts.learning import adam
+from train.parts.learning import Optimizing, adam
 from train.parts.memory import class_means
 
 
@@ -16,18 +16,19 @@ class ClusterHead:
 
     Args:
         channels: length of a feature.
-        weight_decay: of its Adam.
+        weight_decay: of its optimizer.
         device: cpu or cuda.
+        optimizer: from weights, rate and weight decay.
     """
 
-    def __init__(self, channels: int, weight_decay: float, device: str) -> None:
-        self.channels, self.weight_decay, self.device = channels, weight_decay, device
+    def __init__(self, channels: int, weight_decay: float, device: str, optimizer: Optimizing = adam) -> None:
+        self.channels, self.weight_decay, self.device, self.make = channels, weight_decay, device, optimizer
         self._sized(0)
 
     def _sized(self, classes: int) -> None:
         self.weight = nn.Parameter(torch.zeros(classes, self.channels, device=self.device))
         self.slow = self.weight.detach().clone()
-        self.optimizer = adam([self.weight], 1e-3, self.weight_decay)
+        self.optimizer = self.make([self.weight], 1e-3, self.weight_decay)
 
     def begin(self, features: Tensor, label: Tensor, lr: float) -> None:
         """A row per cluster: the mean of its members' features, unit norm (MMT, ABMT).

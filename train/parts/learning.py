@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -56,6 +56,10 @@ class Machine:
         """
         with self.casting():
             mine = encoder.pooled(pictures, domain)
+        return self.gathered(encoder, mine)
+
+    def gathered(self, encoder: Encoder, mine: Tensor) -> tuple[Tensor, Tensor]:
+        """The same from this rank's pooled features, (B, channels)."""
         pooled = ranks.gathered(mine)
         self.passed["image_steps"] += len(pooled) * (3 if pooled.requires_grad else 1)
         return pooled, encoder.neck(pooled)
@@ -68,6 +72,14 @@ class Machine:
 def adam(weights: Iterable[nn.Parameter], lr: float, weight_decay: float, amsgrad: bool = False) -> torch.optim.Adam:
     """Adam in one pass over all weights."""
     return torch.optim.Adam(weights, lr, weight_decay=weight_decay, amsgrad=amsgrad, fused=True)
+
+
+def sgd(weights: Iterable[nn.Parameter], lr: float, weight_decay: float) -> torch.optim.SGD:
+    """Stochastic gradient descent with momentum 0.9."""
+    return torch.optim.SGD(weights, lr, momentum=0.9, weight_decay=weight_decay)
+
+
+Optimizing = Callable[[Iterable[nn.Parameter], float, float], torch.optim.Optimizer]
 
 
 class Learning(loop.Stage):

@@ -284,3 +284,9 @@ def multi_class(logits: Tensor, same: Tensor) -> Tensor:
         logits: (B, N), of pictures against entries of a memory. same: (B, N) bool, at least one in each row.
     """
     return -((logits.log_softmax(1) * same).sum(1) / same.sum(1)).mean()
+
+
+def non_saturating(verdict: Tensor, real: bool) -> Tensor:
+    """The original GAN's loss of logits (B,): for a discriminator with what they are, for a maker with what they are to
+    be taken for (RAE eq. 8, 13 and 16)."""
+    return F.binary_cross_entropy_with_logits(verdict, torch.full_like(verdict, float(real)))

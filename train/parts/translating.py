@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 
 from datasets.manifest import Dataset
 from datasets.unlabelled import unlabelled
-from opengspr import ranks
+from opengspr import checkpoint, ranks
 from train.parts import run, settings, translation
 from train.parts.data import Images, Labelled, labelled
 from train.parts.learning import Machine
@@ -60,6 +60,20 @@ class Translated(NamedTuple):
     after: Labelled
     other: Images
     folder: Path
+
+
+def generator_back(chosen: Translating, folder: Path) -> tuple[str, Mapping[str, Any]]:
+    """The generator from the other domain to the translated one: its form (see `recurrent.Recurrent`), its weights.
+
+    Args:
+        chosen: the translation's settings. folder: of its stage.
+    """
+    (path,) = folder.glob("*.state.pt")
+    state = checkpoint.load_state(path)
+    assert state, path
+    weights = {name: value for name, value in state["stage"]["nets"].items() if name.startswith("back.")}
+    form = f"{chosen.gan_width}x{chosen.gan_blocks}{'-light' if chosen.gan_light else ''}"
+    return form, {name.removeprefix("back."): value for name, value in weights.items()}
 
 
 def translate(chosen: Translating, own: Dataset, other: Dataset, machine: Machine) -> Translated:
