@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from opengspr import UserError, checkpoint
 from opengspr.randomness import seed_of
 from train.parts import branching
+from train.parts.attention import EmbeddingHead
 from train.parts.pooling import UNITS, Poolings, Pyramid, levels, pooling
 from train.parts.resnet import ResNet
 
@@ -40,6 +41,9 @@ class EncoderSpec:
             many more blocks, as in `avg,max+1`; empty = one, pooled by `pool`.
         pyramid: levels, as in `p1+p2(s2c2)+p3(s3c3)`, each with its own copy of all that comes after the first block of
             the last stage but one (a ResNet's conv4_1), pooled by maxima of it and of its parts; empty = none.
+        embedding: numbers of the feature of `attention.EmbeddingHead`, which is in the place of pooling and BN-neck;
+            0 = no such head.
+        loops: T of its recurrent attention.
     """
 
     backbone: str
@@ -49,6 +53,13 @@ class EncoderSpec:
     domains: int = 1
     branches: str = ""
     pyramid: str = ""
+    embedding: int = 0
+    loops: int = 0
+
+    @property
+    def plain(self) -> "EncoderSpec":
+        """The same without all that an encoder is given after it is built."""
+        return replace(self, domains=1, branches="", pyramid="", embedding=0, loops=0)
 
 
 class DomainNorm(nn.Module):
@@ -69,21 +80,25 @@ class Encoder(nn.Module):
 
     def __init__(self, spec: EncoderSpec) -> None:
         super().__init__()
-        self.spec = replace(spec, domains=1, branches="", pyramid="")
+        self.spec = spec.plain
         self.body, self.width = _body(spec)
-        self.pool = pooling(spec.pool)
+        self.pool: nn.Module = pooling(spec.pool)
+        self.neck: nn.Module
         self._neck(self.width)
         self.to(memory_format=torch.channels_last)
         if spec.branches:
             self.branch_out(spec.branches)
         if spec.pyramid:
             self.partition(spec.pyramid)
+        if spec.embedding:
+            self.embed(spec.embedding, spec.loops)
         if spec.domains > 1:
             self.split_domains(spec.domains)
 
     def _neck(self, channels: int) -> None:
-        self.channels, self.neck = channels, nn.BatchNorm1d(channels)
-        self.neck.bias.requires_grad_(False)
+        norm = nn.BatchNorm1d(channels)
+        norm.bias.requires_grad_(False)
+        self.channels, self.neck = channels, norm
 
     def branch_out(self, branches: str) -> None:
         """Copies the last stage into branches, see `EncoderSpec`; their further blocks begin as copies of its last.
@@ -122,9 +137,25 @@ class Encoder(nn.Module):
         self._neck(UNITS * len(self.pool.units))
         self.spec = replace(self.spec, pyramid=pyramid)
 
+    def embed(self, size: int, loops: int) -> None:
+        """Gives the body an embedding head, see `EncoderSpec`, of random weights."""
+        assert self._plain, "embed once, and before the domains"
+        self.neck = EmbeddingHead(self.width, size, loops, *self._map_size())
+        self.pool = nn.Identity()
+        self.channels = self.width = size
+        self.spec = replace(self.spec, embedding=size, loops=loops)
+
+    @torch.no_grad()
+    def _map_size(self) -> tuple[int, int]:
+        """Height and width of the body's last map."""
+        was_training, weight = self.body.training, next(self.body.parameters())
+        maps = self.body.eval()(weight.new_zeros(1, 3, self.spec.height, self.spec.width))
+        self.body.train(was_training)
+        return maps.shape[2], maps.shape[3]
+
     @property
     def _plain(self) -> bool:
-        return self.spec == replace(self.spec, domains=1, branches="", pyramid="")
+        return self.spec == self.spec.plain
 
     @property
     def whole(self) -> Sequence[int]:
@@ -136,7 +167,10 @@ class Encoder(nn.Module):
         return features.split(self.width, 1)
 
     def pooled(self, x: Tensor, domain: int = 0) -> Tensor:
-        """(B, 3, H, W) -> the pooled feature, (B, channels) float32. The norms work by `domain` until the next call."""
+        """(B, 3, H, W) -> the pooled feature, (B, channels) float32; with an embedding head the map, (B, C, H', W').
+
+        The norms work by `domain` until the next call.
+        """
         for module in self.modules():
             if isinstance(module, DomainNorm):
                 module.domain = domain
@@ -144,7 +178,7 @@ class Encoder(nn.Module):
         return pooled
 
     def forward(self, x: Tensor, domain: int = 0) -> tuple[Tensor, Tensor]:
-        """(B, 3, H, W) -> the pooled feature and the same after the BN-neck, (B, channels) each."""
+        """(B, 3, H, W) -> the pooled feature and the same after the BN-neck, (B, channels) each; see `pooled`."""
         pooled = self.pooled(x, domain)
         return pooled, self.neck(pooled)
 
@@ -195,12 +229,14 @@ def build(spec: EncoderSpec, init: str, seed: int) -> Encoder:
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_of(seed, "weights"))
-        encoder = Encoder(replace(spec, branches="", pyramid=""))
+        encoder = Encoder(replace(spec, branches="", pyramid="", embedding=0, loops=0))
         _begin(encoder, spec, init)
         if spec.branches:
             encoder.branch_out(spec.branches)
         if spec.pyramid:
             encoder.partition(spec.pyramid)
+        if spec.embedding:
+            encoder.embed(spec.embedding, spec.loops)
     return encoder
 
 
