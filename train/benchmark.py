@@ -29,7 +29,7 @@ from opengspr.files import output_folder, write_whole
 from train.parts import run
 from train.parts.comparison import Group, table
 
-METHODS = ("source", "udap", "spcl", "mmt", "abmt", "cluster_contrast", "cap", "ice", "mmcl", "smcr", "scr")
+METHODS = ("source", "udap", "spcl", "mmt", "abmt", "cluster_contrast", "cap", "ice", "mmcl", "dien", "smcr", "scr")
 STOPPED = tuple(code for one in (signal.SIGINT, signal.SIGTERM) for code in (-one, 128 + one))
 PUBLISHED = Path(__file__).with_name("published.csv")
 

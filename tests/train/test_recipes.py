@@ -9,11 +9,12 @@ import pytest
 import torch
 
 from tests.train.worlds import draw_worlds, flags, permute_train_pids, settings_of
-from train import abmt, cap, cluster_contrast, evaluate, ice, mmcl, mmt, smcr, source, spcl, udap
+from train import abmt, cap, cluster_contrast, dien, evaluate, ice, mmcl, mmt, smcr, source, spcl, udap
 from train.parts import backbones
 
 RECIPES = {
-    one.__name__.rpartition(".")[2]: one for one in (source, spcl, udap, cluster_contrast, mmt, abmt, cap, ice, mmcl)
+    one.__name__.rpartition(".")[2]: one
+    for one in (source, spcl, udap, cluster_contrast, mmt, abmt, cap, ice, mmcl, dien)
 }
 ADAPTING = [name for name in RECIPES if name != "source"]
 UNSUPERVISED = ["spcl", "abmt", "cluster_contrast", "cap", "ice", "mmcl"]  # which do without --src
