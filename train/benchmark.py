@@ -30,8 +30,8 @@ from train.parts import run
 from train.parts.comparison import Group, table
 
 METHODS = (
-    "source", "udap", "spcl", "mmt", "abmt", "act", "cluster_contrast", "cap", "ice", "jvtc", "mmcl", "rae", "smcr",
-    "scr",
+    "source", "udap", "spcl", "mmt", "abmt", "act", "cluster_contrast", "cap", "ice", "jvtc", "mmcl", "rae", "dien",
+    "smcr", "scr",
 )  # fmt: skip
 STOPPED = tuple(code for one in (signal.SIGINT, signal.SIGTERM) for code in (-one, 128 + one))
 PUBLISHED = Path(__file__).with_name("published.csv")

@@ -144,7 +144,7 @@ WITHOUT_STATISTICS = ["--backbone", "timm:test_efficientnet_gn"]
 @pytest.mark.long
 def test_two_ranks_are_one_process(data: Path, tmp_path: Path) -> None:
     """On a net without batch statistics, each recipe; of the processes one prints and writes."""
-    recipes = "spcl,udap,cluster_contrast,mmt,abmt,act,cap,ice,jvtc,mmcl,rae,smcr,scr"
+    recipes = "spcl,udap,cluster_contrast,mmt,abmt,act,cap,ice,jvtc,mmcl,rae,dien,smcr,scr"
     args = [recipes, *flags(data, tmp_path / "two")[2:], *WITHOUT_STATISTICS]
     both = torchrun("tests.train.with_sgd", args)
     out, err = both.communicate(timeout=300)

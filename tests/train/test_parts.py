@@ -20,7 +20,7 @@ from opengspr.randomness import rng
 from tests.train.worlds import TINY_WORLD, draw_world
 from train.parts import backbones, data, losses, report, run, translation
 from train.parts.backbones import EncoderSpec
-from train.parts.charts import line_chart
+from train.parts.charts import bar_chart, line_chart
 from train.parts.generators import Generator, ImagePool
 from train.parts.learning import Machine
 from train.parts.settings import read_config
@@ -406,13 +406,15 @@ def test_names_are_escaped(tmp_path: Path) -> None:
     picture = np.zeros((1, 8, 4, 3), np.uint8)
     sheet = report.Sheet(bad, picture, picture)
     assert "<script" not in report._sheet(sheet)
-    history = [{"stage": bad, "epoch": 1, bad: 1.0}]
+    assert "<b>" not in bar_chart("<b>", {"<b>": 1.0})
+    history = [{"stage": bad, "epoch": 1, bad: 1.0, f"fusion_weight_{bad}": 1.0}]
     assert "<script" not in report._curves(history)
 
 
 def test_charts_survive_flat_and_lonely_curves() -> None:
     for points in ([(1, 0.0)], [(1, 5.0), (2, 5.0)], [(1, -1e9), (2, 1e-9)]):
         assert "nan" not in line_chart("t", {"a": points})
+        assert "nan" not in bar_chart("t", {"a": points[0][1], "b": 0.0})
     assert line_chart("t", {"a": []}) == ""
 
 

@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from tests.train.worlds import draw_worlds, flags, permute_train_pids, settings_of
-from train import abmt, act, cap, cluster_contrast, evaluate, ice, jvtc, mmcl, mmt, rae, smcr, source, spcl, udap
+from train import abmt, act, cap, cluster_contrast, dien, evaluate, ice, jvtc, mmcl, mmt, rae, smcr, source, spcl, udap
 from train.parts import backbones
 
 RECIPES = {
     one.__name__.rpartition(".")[2]: one
-    for one in (source, spcl, udap, cluster_contrast, mmt, abmt, act, cap, ice, jvtc, mmcl, rae)
+    for one in (source, spcl, udap, cluster_contrast, mmt, abmt, act, cap, ice, jvtc, mmcl, rae, dien)
 }
 ADAPTING = [name for name in RECIPES if name != "source"]
 UNSUPERVISED = ["spcl", "abmt", "cluster_contrast", "cap", "ice", "jvtc", "mmcl"]  # which do without --src

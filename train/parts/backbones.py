@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from opengspr import UserError, checkpoint
 from opengspr.randomness import seed_of
 from train.parts import branching
+from train.parts.attention import EmbeddingHead
 from train.parts.norms import split, work_by
 from train.parts.pooling import UNITS, Poolings, Pyramid, levels, pooling
 from train.parts.recurrent import Recurrent
@@ -45,6 +46,9 @@ class EncoderSpec:
         fusion: length of the fused feature of a body that looks twice, at a picture and at what is made of it (RAE);
             0 = it looks once.
         generator: what makes the second picture, see `recurrent.Recurrent`.
+        embedding: numbers of the feature of `attention.EmbeddingHead`, which is in the place of pooling and BN-neck;
+            0 = no such head.
+        loops: T of its recurrent attention.
     """
 
     backbone: str
@@ -56,9 +60,13 @@ class EncoderSpec:
     pyramid: str = ""
     fusion: int = 0
     generator: str = ""
+    embedding: int = 0
+    loops: int = 0
 
-
-PLAIN: dict[str, Any] = {"domains": 1, "branches": "", "pyramid": "", "fusion": 0, "generator": ""}
+    @property
+    def plain(self) -> "EncoderSpec":
+        """The same without all that an encoder is given after it is built."""
+        return replace(self, domains=1, branches="", pyramid="", fusion=0, generator="", embedding=0, loops=0)
 
 
 class Encoder(nn.Module):
@@ -66,9 +74,10 @@ class Encoder(nn.Module):
 
     def __init__(self, spec: EncoderSpec) -> None:
         super().__init__()
-        self.spec = replace(spec, **PLAIN)
+        self.spec = spec.plain
         self.body, self.width = _body(spec)
-        self.pool = pooling(spec.pool)
+        self.pool: nn.Module = pooling(spec.pool)
+        self.neck: nn.Module
         self._neck(self.width)
         self.to(memory_format=torch.channels_last)
         if spec.branches:
@@ -77,12 +86,15 @@ class Encoder(nn.Module):
             self.partition(spec.pyramid)
         if spec.fusion:
             self.look_twice(spec.fusion, spec.generator)
+        if spec.embedding:
+            self.embed(spec.embedding, spec.loops)
         if spec.domains > 1:
             self.split_domains(spec.domains)
 
     def _neck(self, channels: int) -> None:
-        self.channels, self.neck = channels, nn.BatchNorm1d(channels)
-        self.neck.bias.requires_grad_(False)
+        norm = nn.BatchNorm1d(channels)
+        norm.bias.requires_grad_(False)
+        self.channels, self.neck = channels, norm
 
     def branch_out(self, branches: str) -> None:
         """Copies the last stage into branches, see `EncoderSpec`; their further blocks begin as copies of its last.
@@ -133,9 +145,25 @@ class Encoder(nn.Module):
         self._neck(fusion)
         self.spec = replace(self.spec, fusion=fusion, generator=generator)
 
+    def embed(self, size: int, loops: int) -> None:
+        """Gives the body an embedding head, see `EncoderSpec`, of random weights."""
+        assert self._plain, "embed once, and before the domains"
+        self.neck = EmbeddingHead(self.width, size, loops, *self._map_size())
+        self.pool = nn.Identity()
+        self.channels = self.width = size
+        self.spec = replace(self.spec, embedding=size, loops=loops)
+
+    @torch.no_grad()
+    def _map_size(self) -> tuple[int, int]:
+        """Height and width of the body's last map."""
+        was_training, weight = self.body.training, next(self.body.parameters())
+        maps = self.body.eval()(weight.new_zeros(1, 3, self.spec.height, self.spec.width))
+        self.body.train(was_training)
+        return maps.shape[2], maps.shape[3]
+
     @property
     def _plain(self) -> bool:
-        return self.spec == replace(self.spec, **PLAIN)
+        return self.spec == self.spec.plain
 
     @property
     def whole(self) -> Sequence[int]:
@@ -153,12 +181,15 @@ class Encoder(nn.Module):
         return found
 
     def pooled(self, x: Tensor, domain: int = 0) -> Tensor:
-        """(B, 3, H, W) -> the pooled feature, (B, channels) float32. The norms work by `domain` until the next call."""
+        """(B, 3, H, W) -> the pooled feature, (B, channels) float32; with an embedding head the map, (B, C, H', W').
+
+        The norms work by `domain` until the next call.
+        """
         pooled: Tensor = self.pool(self.map(x, domain).float())
         return pooled
 
     def forward(self, x: Tensor, domain: int = 0) -> tuple[Tensor, Tensor]:
-        """(B, 3, H, W) -> the pooled feature and the same after the BN-neck, (B, channels) each."""
+        """(B, 3, H, W) -> the pooled feature and the same after the BN-neck, (B, channels) each; see `pooled`."""
         pooled = self.pooled(x, domain)
         return pooled, self.neck(pooled)
 
@@ -206,12 +237,14 @@ def build(spec: EncoderSpec, init: str, seed: int) -> Encoder:
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_of(seed, "weights"))
-        encoder = Encoder(replace(spec, **PLAIN | {"domains": spec.domains}))
+        encoder = Encoder(replace(spec.plain, domains=spec.domains))
         _begin(encoder, spec, init)
         if spec.branches:
             encoder.branch_out(spec.branches)
         if spec.pyramid:
             encoder.partition(spec.pyramid)
+        if spec.embedding:
+            encoder.embed(spec.embedding, spec.loops)
     return encoder
 
 

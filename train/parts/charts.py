@@ -1,4 +1,4 @@
-"""Line charts as inline SVG, without any library: colours come from the page's style, so they follow its theme."""
+"""Charts as inline SVG, without any library: colours come from the page's style, so they follow its theme."""
 
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -47,6 +47,41 @@ def line_chart(title: str, lines: Mapping[str, Line], x_label: str = "epoch") ->
         f'<figure class="chart"><figcaption>{escape(title)}</figcaption>'
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title)}">{"".join(marks)}</svg>'
         f'<div class="legend">{legend}</div></figure>'
+    )
+
+
+def bar_chart(title: str, bars: Mapping[str, float]) -> str:
+    """A figure with a bar for each name, from zero up or down.
+
+    Args:
+        title: stands above it.
+        bars: heights by the names that stand below.
+    """
+    low, high, ticks = _ticks(min(0.0, *bars.values()), max(0.0, *bars.values()))
+    each = (WIDTH - LEFT - RIGHT) / len(bars)
+
+    def place(y: float) -> float:
+        return HEIGHT - BOTTOM - (y - low) / (high - low) * (HEIGHT - TOP - BOTTOM)
+
+    marks = []
+    for tick in ticks:
+        marks.append(
+            f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{place(tick):.1f}" y2="{place(tick):.1f}"/>'
+        )
+        marks.append(f'<text x="{LEFT - 6}" y="{place(tick) + 4:.1f}" text-anchor="end">{tick:g}</text>')
+    for i, (name, value) in enumerate(bars.items()):
+        left, top, bottom = LEFT + each * (i + 0.2), place(max(value, 0.0)), place(min(value, 0.0))
+        marks.append(
+            f'<rect class="c{i % 6}" x="{left:.1f}" y="{top:.1f}" width="{0.6 * each:.1f}" '
+            f'height="{bottom - top:.1f}"/>'
+        )
+        middle = f'x="{left + 0.3 * each:.1f}" text-anchor="middle"'
+        marks.append(f'<text {middle} y="{HEIGHT - 8}">{escape(name)}</text>')
+        label = top - 4 if value >= 0 else bottom + 12
+        marks.append(f'<text {middle} y="{label:.1f}">{value:.2f}</text>')
+    return (
+        f'<figure class="chart"><figcaption>{escape(title)}</figcaption>'
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title)}">{"".join(marks)}</svg></figure>'
     )
 
 

@@ -67,6 +67,23 @@ def triplet_each(features: Tensor, label: Tensor, margin: float = 0.3) -> Tensor
     return features.new_full((len(label),), torch.inf).index_put((anchors,), each)
 
 
+def cross_domain_triplet(features: Tensor, label: Tensor, margin: float = 0.3) -> Tensor:
+    """The triplet loss of DIEN eq. 2: anchors and positives are the source's, negatives of both domains.
+
+    Args:
+        features: (N, D).
+        label: (N,) int64, a source's identities from 0; negative = a picture of the target, a negative of all anchors.
+        margin: m.
+    """
+    alone = -1 - torch.arange(len(label), device=label.device)  # nobody's positive, so no anchor
+    return triplet_hinge(features, torch.where(label < 0, alone, label), margin)
+
+
+def mean_distance(source: Tensor, target: Tensor) -> Tensor:
+    """Euclidean distance of two domains' mean features, (S, D) and (T, D): the second term of DIEN eq. 2."""
+    return (source.mean(0) - target.mean(0)).norm()
+
+
 def softmax_triplet(features: Tensor, label: Tensor) -> Tensor:
     """Batch-hard triplet loss without a margin: mean over anchors of -log(exp d- / (exp d+ + exp d-)) (MMT, ABMT).
 

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from opengspr.files import write_whole
-from train.parts.charts import line_chart
+from train.parts.charts import bar_chart, line_chart
 from train.parts.data import Images
 from train.parts.evaluation import Pair, Truth
 from train.parts.retrieval import RANKS, Retrieval
@@ -69,7 +69,8 @@ polyline { fill: none; stroke-width: 1.8; }
 summary { cursor: pointer; color: var(--soft); }
 pre { white-space: pre-wrap; font-size: .85rem; }
 """ + "".join(
-    f".c{i} {{ stroke: var(--c{i}); }} circle.c{i} {{ fill: var(--c{i}); }} i.c{i} {{ background: var(--c{i}); }}\n"
+    f".c{i} {{ stroke: var(--c{i}); }} circle.c{i}, rect.c{i} {{ fill: var(--c{i}); }} "
+    f"i.c{i} {{ background: var(--c{i}); }}\n"
     for i in range(6)
 )
 
@@ -86,6 +87,7 @@ DIAGNOSIS = {  # of pseudo-labels: endings of what stages log, titles of charts,
         "Completeness is the share of all images that are in the largest part of their person which one cluster holds.",
     ),
 }
+FUSION = "fusion_weight_"  # beginnings of what stages log of recurrent attention, before the loop's number
 JUDGED = (
     "The result is the last epoch's; nothing was chosen by mAP or by the curves marked as diagnosis. Those of purity "
     "and completeness compare pseudo-labels with true identities, which training never sees."
@@ -183,9 +185,15 @@ def _curves(history: Sequence[Mapping[str, Any]]) -> str:
             return [(line["epoch"], line[key]) for line in lines if key in line]
 
         figures = [key for key in keys if key.endswith(" mAP")]
-        losses = [key for key in keys if key not in figures and not key.endswith(("_eps", *DIAGNOSIS))]
+        loops = [key for key in keys if key.startswith(FUSION)]
+        losses = [key for key in keys if key not in (*figures, *loops) and not key.endswith(("_eps", *DIAGNOSIS))]
         charts.append(line_chart(f"{stage}: losses", {key: curve(key) for key in losses}))
         charts.append(line_chart(f"{stage}: mAP on the target, per cent", {key[:-4]: curve(key) for key in figures}))
+        if loops:
+            weights = {f"T = {key.removeprefix(FUSION)}": curve(key) for key in loops}
+            charts.append(line_chart(f"{stage}: weights of the loops' features", weights))
+            last = {name: points[-1][1] for name, points in weights.items()}
+            charts.append(bar_chart(f"{stage}: weights of the loops' features, last epoch", last))
         for ending, (meaning, explained) in DIAGNOSIS.items():
             found = {key.removesuffix(ending): curve(key) for key in keys if key.endswith(ending)}
             if any(value for points in found.values() for _, value in points):
