@@ -144,17 +144,17 @@ WITHOUT_STATISTICS = ["--backbone", "timm:test_efficientnet_gn"]
 @pytest.mark.long
 def test_two_ranks_are_one_process(data: Path, tmp_path: Path) -> None:
     """On a net without batch statistics, each recipe; of the processes one prints and writes."""
-    recipes = "spcl,udap,cluster_contrast,mmt,abmt,cap,ice,mmcl,smcr,scr"
+    recipes = "spcl,udap,cluster_contrast,mmt,abmt,cap,ice,mmcl,dien,smcr,scr"
     args = [recipes, *flags(data, tmp_path / "two")[2:], *WITHOUT_STATISTICS]
     both = torchrun("tests.train.with_sgd", args)
     out, err = both.communicate(timeout=300)
     assert both.returncode == 0, err
-    assert out.count("report: ") == 10
+    assert out.count("report: ") == 11
     args = [recipes, *flags(data, tmp_path / "one")[2:], *WITHOUT_STATISTICS]
     command = [sys.executable, "-m", "tests.train.with_sgd", *args]
     subprocess.run(command, check=True, capture_output=True, env=ONE_THREAD)
     one, two = weights(tmp_path / "one"), weights(tmp_path / "two")
-    assert one.keys() == two.keys() and len({name.partition("/")[0] for name in one}) == 10
+    assert one.keys() == two.keys() and len({name.partition("/")[0] for name in one}) == 11
     for name, value in one.items():
         torch.testing.assert_close(two[name], value, atol=1e-4, rtol=1e-4, msg=name)
 
