@@ -12,7 +12,7 @@ from datasets.opening import open_dataset
 from opengspr import UserError
 from tests.train.test_clustering import dense_jaccard
 from tests.train.worlds import draw_world
-from train.parts.evaluation import completeness, fuse, purity
+from train.parts.evaluation import completeness, fuse, purity, score_rows
 from train.parts.factors import by_camera_pair, by_factor
 from train.parts.reranking import reranked
 from train.parts.retrieval import Labels, evaluate, ranking
@@ -137,3 +137,21 @@ def test_groups_are_those_of_their_queries_alone(tmp_path: Path) -> None:
     )
     assert pairs["1 -> 2"][:2] == pytest.approx((some.figures["mAP"], some.figures["rank1"]))
     assert not any(one.split(" -> ")[0] == one.split(" -> ")[1] for one in pairs)
+
+
+def test_encoders_are_asked_in_the_rows_order() -> None:
+    """Ranks put their parts of an encoder's features together, so all have to be at the same one."""
+    asked: list[str] = []
+
+    class Asked:
+        def features(self, encoder: str) -> tuple[torch.Tensor, torch.Tensor]:
+            asked.append(encoder)
+            return torch.ones(1, 1), torch.ones(1, 1)
+
+        def score(self, features: object, times: object) -> None:
+            return None
+
+    names = [f"net{i}" for i in range(20)]
+    rows = {f"row {i}": {name: 0.5, names[0]: 0.5} for i, name in enumerate(names)}
+    score_rows(rows, {name: name for name in names}, Asked())  # type: ignore[arg-type]  # stand-ins
+    assert asked == names

@@ -170,7 +170,8 @@ def score_rows(
     Returns:
         by row; of several ranks only the first one's has any.
     """
-    features = {name: truth.features(encoders[name]) for name in {name for row in rows.values() for name in row}}
+    names = dict.fromkeys(name for row in rows.values() for name in row)  # all ranks need the same order
+    features = {name: truth.features(encoders[name]) for name in names}
     scored = {}
     for row, shares in rows.items() if ranks.first() else ():
         sides = zip(*(features[name] for name in shares), strict=True)
