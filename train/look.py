@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -101,7 +101,7 @@ def feature_map(shown: Shown, title: str) -> bytes:
         axes = figure.add_subplot(1, len(kinds), number)
         _, colour = np.unique(kind, return_inverse=True)
         size = 20 if colour.max() > 9 else 10
-        of = {"cmap": f"tab{size}", "vmin": 0, "vmax": size - 1, "s": 22, "linewidths": 0}
+        of: dict[str, Any] = {"cmap": f"tab{size}", "vmin": 0, "vmax": size - 1, "s": 22, "linewidths": 0}
         for place, marker in zip(range(len(names)), "o^"):
             own = domain == place
             axes.scatter(x[own], y[own], c=colour[own] % size, marker=marker, label=names[place], **of)
@@ -124,7 +124,7 @@ def maps_of(encoder: Encoder, pictures: np.ndarray, device: torch.device) -> tor
     return maps
 
 
-def heat(maps: torch.Tensor, feature: torch.Tensor, wanted: torch.Tensor, size: tuple[int, int]) -> np.ndarray:
+def heat(maps: torch.Tensor, feature: torch.Tensor, wanted: torch.Tensor, size: tuple[int, ...]) -> np.ndarray:
     """How much each place speaks for a feature, (N, H, W) from 0 to 1 (Grad-CAM).
 
     Args:
