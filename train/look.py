@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -100,9 +100,13 @@ def feature_map(shown: Shown, title: str) -> bytes:
     for number, (name, kind) in enumerate(kinds.items(), 1):
         axes = figure.add_subplot(1, len(kinds), number)
         _, colour = np.unique(kind, return_inverse=True)
-        points = axes.scatter(x, y, c=colour, cmap="tab20" if colour.max() > 9 else "tab10", s=22, linewidths=0)
+        size = 20 if colour.max() > 9 else 10
+        of: dict[str, Any] = {"cmap": f"tab{size}", "vmin": 0, "vmax": size - 1, "s": 22, "linewidths": 0}
+        for place, marker in zip(range(len(names)), "o^"):
+            own = domain == place
+            axes.scatter(x[own], y[own], c=colour[own] % size, marker=marker, label=names[place], **of)
         if name == "by domain":
-            axes.legend(points.legend_elements()[0], names.tolist())
+            axes.legend()
         axes.set_title(name)
         axes.set_xticks([])
         axes.set_yticks([])

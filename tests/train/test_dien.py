@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from tests.train.test_losses import assert_agree, distance, draw
 from tests.train.worlds import draw_worlds
-from train import benchmark, dien
+from train import benchmark, dien, export
 from train.dien import ABLATIONS, DIEN, DomainInvariant
 from train.parts import backbones, losses
 from train.parts.adversarial import DomainClassifier, reversed_gradient
@@ -266,6 +266,16 @@ def test_any_body_of_any_size(backbone: str) -> None:
     encoder = backbones.build(EncoderSpec(backbone, height, width, "avg", embedding=8, loops=1), "none", 0)
     encoder(torch.randn(2, 3, height, width))[1].sum().backward()
     assert all(weight.grad is not None for weight in encoder.neck.parameters())
+
+
+@pytest.mark.long
+def test_it_can_be_exported(tmp_path: Path) -> None:
+    """The command itself compares onnxruntime's features with torch's."""
+    encoder = backbones.build(replace(SPEC, embedding=8, loops=2), "none", 0)
+    encoder(torch.randn(8, 3, 64, 32))  # some statistics
+    encoder.save(tmp_path / "dien.safetensors")
+    export.main([str(tmp_path / "dien.safetensors"), "--out", str(tmp_path / "dien.onnx")])
+    assert (tmp_path / "dien.onnx").stat().st_size > 1000
 
 
 @pytest.fixture(scope="module")

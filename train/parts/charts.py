@@ -57,7 +57,8 @@ def bar_chart(title: str, bars: Mapping[str, float]) -> str:
         title: stands above it.
         bars: heights by the names that stand below.
     """
-    low, high, ticks = _ticks(min(0.0, *bars.values()), max(0.0, *bars.values()))
+    room = 1.15  # for the numbers at the bars' ends
+    low, high, ticks = _ticks(room * min(0.0, *bars.values()), room * max(0.0, *bars.values()))
     each = (WIDTH - LEFT - RIGHT) / len(bars)
 
     def place(y: float) -> float:
