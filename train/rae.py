@@ -81,7 +81,7 @@ class RAE(adaptation.Clustering):
 
 SMALL = adaptation.SMALL | {
     "steps": 35, "fusion": 512, "smoothing": 1000, "weight_decay": 5e-4, "optimizer": "adam", "lr": 3.5e-4,
-    "lr_others": 3.5e-4, "feature_gan": 1.0, "pixel_gan": 1.0,
+    "lr_others": 3.5e-4, "feature_gan": 0.1, "pixel_gan": 0.1,
 }  # fmt: skip
 
 _BASE: dict[str, Any] = {"feature_gan": 0.0, "pixel": "none", "fusion": 0}
