@@ -23,7 +23,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from opengspr import ranks
+from opengspr import UserError, ranks
 from opengspr.randomness import rng, seed_of
 from train.parts import adaptation, losses, preparation, sampling
 from train.parts.adversarial import DomainClassifier
@@ -196,6 +196,9 @@ class DomainInvariant(adaptation.AdaptingStage):
 
 def work(chosen: DIEN) -> None:
     """A whole run."""
+    if chosen.embedding < 1 or chosen.loops < 0:
+        what = f"--embedding {chosen.embedding} --loops {chosen.loops}"
+        raise UserError(f"{what}: wanted at least 1 number and 0 loops")
     job = Job.of(chosen)
 
     def learning(encoder: Encoder, truth: Truth) -> DomainInvariant:

@@ -2,6 +2,7 @@
 
 import csv
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -268,6 +269,12 @@ def test_any_body_of_any_size(backbone: str) -> None:
     assert all(weight.grad is not None for weight in encoder.neck.parameters())
 
 
+@pytest.mark.parametrize("flag", ["--embedding", "--loops"])
+def test_a_head_that_cannot_be_is_one_line(flag: str, fails: Callable[..., str]) -> None:
+    said = fails(dien.main, ["--src", "src", "--tgt", "tgt", "--budget", "paper", flag, "-1"])
+    assert f"{flag} -1" in said and "wanted at least 1 number and 0 loops" in said
+
+
 @pytest.mark.long
 def test_it_can_be_exported(tmp_path: Path) -> None:
     """The command itself compares onnxruntime's features with torch's."""
@@ -351,8 +358,8 @@ def test_the_loss_of_a_step(
     share["domain"] = chosen.domain
     assert of.keys() == share.keys()
     for name, term in terms.items():
-        assert float(term) == pytest.approx(share[name] * of[name], rel=2e-4, abs=1e-6), name
-    assert float(loss) == pytest.approx(sum(share[name] * of[name] for name in share), rel=2e-4)
+        assert float(term.detach()) == pytest.approx(share[name] * of[name], rel=2e-4, abs=1e-6), name
+    assert float(loss.detach()) == pytest.approx(sum(share[name] * of[name] for name in share), rel=2e-4)
     loss.backward()
     at, step = features.detach().double().numpy(), 1e-6
     for i in ((0, 3), (5, 0), (13, 7), (20, 15)):
@@ -399,7 +406,7 @@ def test_target_pictures_in_two_views(data: Path, tmp_path: Path, monkeypatch: p
     _, terms = stage.loss()
     unit = F.normalize(seen[0][1].detach().double()).numpy()
     people = np.where(label.numpy() < 0, 1000 - label.numpy(), label.numpy())  # all of them identities
-    assert float(terms["triplet"]) == pytest.approx(cross_domain(unit, people, 0.3), rel=1e-4)
+    assert float(terms["triplet"].detach()) == pytest.approx(cross_domain(unit, people, 0.3), rel=1e-4)
 
 
 def test_rates_and_what_they_are_of(data: Path, tmp_path: Path) -> None:
