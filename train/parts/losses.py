@@ -275,7 +275,7 @@ def multi_label(similarity: Tensor, positive: Tensor, weight: float = 5.0, share
     """
     toward = ((1 - similarity).pow(2) * positive).sum(1) / positive.sum(1)
     others = (~positive).sum(1)
-    hard = (share * others).long().clamp(min=1).minimum(others)
+    hard = (share * others.double()).long().clamp(min=1).minimum(others)
     ranked = similarity.masked_fill(positive, -torch.inf).topk(max(1, int(hard.max())), 1).values
     counts = torch.arange(ranked.shape[1], device=ranked.device) < hard[:, None]
     away = (1 + ranked.masked_fill(~counts, -1)).pow(2).sum(1) / hard.clamp(min=1)
