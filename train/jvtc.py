@@ -19,16 +19,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+import torch.nn.functional as F
+from torch import Tensor
 
 from opengspr import ranks
-from opengspr.randomness import rng, seed_of
-from train.parts import adaptation, hosts, losses, preparation, pseudo_labels, sampling
+from opengspr.randomness import rng
+from train.parts import adaptation, hosts, losses, preparation, pseudo_labels
 from train.parts.backbones import Encoder
-from train.parts.data import Labelled
-from train.parts.evaluation import Rows, Truth, extract
-from train.parts.learning import adam
-from train.parts.memory import InstanceMemory
+from train.parts.evaluation import Rows, Truth
+from train.parts.on_memory import OnMemory
 from train.parts.preparation import Job
 from train.parts.temporal import Times, Transitions
 
@@ -78,114 +77,66 @@ ABLATIONS: dict[str, dict[str, Any]] = {
 }
 
 
-class Consistency(adaptation.AdaptingStage):
-    """JVTC's own stage.
+class Consistency(OnMemory):
+    """JVTC's own stage."""
 
-    Args:
-        chosen: settings.
-        rows: of the table.
-        encoder: what it begins with.
-        source: labelled pictures, or None.
-        others: of `AdaptingStage`.
-    """
+    settings: JVTC
 
-    def __init__(self, chosen: JVTC, rows: Rows, encoder: Encoder, source: Labelled | None, *others: Any) -> None:
-        super().__init__(chosen, rows, *others)
-        self.chosen, self.source = chosen, source
-        self.encoder = encoder.to(self.device).train()
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed_of(self.seed, "classifier"))
-            classifier = nn.Linear(encoder.channels, source.classes, bias=False) if source else nn.Identity()
-        self.classifier = classifier.to(self.device)
-        self.optimizer = adam([*encoder.parameters(), *self.classifier.parameters()], chosen.lr, chosen.weight_decay)
-        nothing = torch.zeros(0, encoder.channels, device=self.device)
-        self.memory, self.label = InstanceMemory(nothing, nothing), np.full(len(self.target.images), -1)
-        self.with_clusters = False
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.label = np.full(len(self.target.images), -1)
 
     @property
-    def seen(self) -> Times:
-        """When and where the target's pictures were taken."""
-        return Times(self.target.camid, self.target.frame)
-
-    @property
-    def times(self) -> Mapping[str, Transitions]:  # type: ignore[override]
+    def times(self) -> Mapping[str, Transitions]:
         """For JVTC+, of the last clusters."""
-        made = Transitions.of(self.label, self.target.camid, self.target.frame, self.chosen.smoothing)
+        made = Transitions.of(self.label, self.target.camid, self.target.frame, self.settings.smoothing)
         return {row: made for row in self.rows if row.endswith("+")}
 
     def begin_epoch(self, epoch: int) -> Mapping[str, float]:
-        """Sets the rate; fills the memory at first; clusters it every so many epochs."""
-        chosen = self.chosen
-        self.optimizer.param_groups[0]["lr"] = chosen.rate(epoch)
-        if epoch == 0:
-            features = extract(self.encoder, self.target.images)
-            self.memory = InstanceMemory(features[:0], features)
+        """Clusters the memory every so many epochs."""
+        super().begin_epoch(epoch)
+        chosen = self.settings
         if epoch < chosen.visual_from or (epoch - chosen.visual_from) % chosen.relabel_every:
             return {}
-        found = ranks.by_first(lambda: self._clustered(joint=epoch >= chosen.joint_from))
+        how = chosen.distance, chosen.eps, chosen.min_samples, chosen.smoothing
+        labels = hosts.host("jvtc" if epoch >= chosen.joint_from else "cluster", *how)
+        seen = self.memory.entries.cpu().numpy(), self.target.camid, self.target.frame
+        found = ranks.by_first(lambda: labels(*seen))
         self.label = found.label
         return self.told(found, epoch)
 
-    def _clustered(self, joint: bool) -> pseudo_labels.Clustered:
-        chosen, features = self.chosen, self.memory.entries.cpu().numpy()
-        how = chosen.distance, chosen.eps, chosen.min_samples
-        name: hosts.Host = "jvtc" if joint else "cluster"
-        return hosts.host(name, *how, chosen.smoothing)(features, self.target.camid, self.target.frame)
-
     def feed(self, epoch: int, step: int) -> None:
-        """A feed of the target's pictures, one after the other, in some views, and one of the source's identities."""
-        self.with_clusters = epoch >= self.chosen.visual_from
-        self.memory.momentum = min(self.chosen.memory_momentum, epoch / self.epochs)
+        """A feed of the target's pictures in some views, and one of the source's."""
+        chosen = self.settings
+        self.with_clusters = epoch >= chosen.visual_from
+        self.memory.momentum = min(chosen.memory_momentum, epoch / self.epochs)
         self.memory.assign(torch.from_numpy(pseudo_labels.classes(self.label)).to(self.device))
-        draws, size, views = rng(self.seed, "consistency", epoch), self.settings.batch, self.chosen.views
-        drawn = sampling.batches(np.full(len(self.label), -1), max(1, size // views), 1, self.batches, draws)
-        self.given = self.opened(self.target.images, drawn, step, self.seed, "augment", epoch, 0, views=views)
-        if self.source:
-            each = min(self.chosen.per_identity, size)
-            drawn = sampling.batches(self.source.label, size, each, self.batches, draws)
-            self.known = self.opened(self.source.images, drawn, step, self.seed, "augment", epoch, 1)
-            self.label_of = torch.from_numpy(self.source.label).to(self.device)
+        draws, pictures = rng(self.seed, "consistency", epoch), max(1, chosen.batch // chosen.views)
+        self.feed_both(epoch, step, draws, pictures, chosen.per_identity, chosen.views)
 
     def loss(self) -> tuple[Tensor, dict[str, Tensor]]:
         """The local and the global term, and cross-entropy of the source."""
-        chosen = self.chosen
+        chosen = self.settings
         views, index = next(self.given)
         features = self.machine.features(self.encoder, torch.stack(views, 1).flatten(0, 1))
         by_picture = features.unflatten(0, (len(index), -1))
-        self.passed = index, nn.functional.normalize(by_picture.detach().mean(1), dim=1)
+        self.passed = index, F.normalize(by_picture.detach().mean(1), dim=1)
         terms = {"local": losses.self_classification(by_picture, chosen.local_temperature)}
         if self.with_clusters:
             own = self.memory.label[index].repeat_interleave(chosen.views)
             logits = features @ self.memory.entries.T / chosen.global_temperature
             terms["global"] = chosen.global_weight * losses.multi_class(logits, own[:, None] == self.memory.label)
-        if self.source:
-            (pictures,), index = next(self.known)
-            neck = self.machine.seen(self.encoder, pictures)[1]
-            terms["cross_entropy"] = losses.cross_entropy(self.classifier(neck), self.label_of[index])
+        terms |= self.of_source()
         return torch.stack([*terms.values()]).sum(), terms
 
-    def remember(self) -> None:
-        """Each picture moves its own entry, by the mean of its views."""
-        self.memory.update(*self.passed)
-
-    def optimizers(self) -> Sequence[torch.optim.Optimizer]:
-        """The one."""
-        return [self.optimizer]
-
-    def encoders(self) -> dict[str, Encoder]:
-        """The one."""
-        return {"jvtc": self.encoder}
-
     def state_dict(self) -> dict[str, Any]:
-        """Encoder, classifier, optimizer, memory, labels; momentum follows from the epoch."""
-        parts = {name: getattr(self, name).state_dict() for name in ("encoder", "classifier", "optimizer")}
-        return parts | {"entries": self.memory.entries, "label": torch.from_numpy(self.label)}
+        """With the labels; momentum follows from the epoch."""
+        return super().state_dict() | {"label": torch.from_numpy(self.label)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Takes up a state."""
-        for name in ("encoder", "classifier", "optimizer"):
-            getattr(self, name).load_state_dict(state[name])
-        self.memory.entries, self.label = state["entries"].to(self.device), state["label"].numpy()
+        super().load_state_dict(state)
+        self.label = state["label"].numpy()
 
 
 def work(chosen: JVTC) -> None:

@@ -17,18 +17,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from opengspr import ranks
-from opengspr.randomness import rng, seed_of
-from train.parts import adaptation, losses, multi_label, preparation, sampling
+from opengspr.randomness import rng
+from train.parts import adaptation, losses, multi_label, preparation
 from train.parts.backbones import Encoder
-from train.parts.data import Labelled
-from train.parts.evaluation import Truth, extract
-from train.parts.learning import adam
-from train.parts.memory import InstanceMemory
+from train.parts.evaluation import Truth
+from train.parts.on_memory import OnMemory
 from train.parts.preparation import Job
 
 ROWS = {"MMCL": {"mmcl": 1.0}}
@@ -43,7 +40,7 @@ class MMCL(adaptation.Schedule):
     steps: int = 100
     lr_drop_every: int = 40
     """Epochs between tenfold drops of the rate; 0 = none."""
-    threshold: float = 0.6
+    threshold: float = multi_label.THRESHOLD
     """Similarity from which another picture may be of the same person."""
     alone: int = 5
     """Epochs in which each picture is of its own class only."""
@@ -64,51 +61,22 @@ ABLATIONS: dict[str, dict[str, Any]] = {
 }
 
 
-class MultiLabel(adaptation.AdaptingStage):
-    """MMCL's own stage.
+class MultiLabel(OnMemory):
+    """MMCL's own stage."""
 
-    Args:
-        chosen: settings.
-        encoder: what it begins with.
-        source: labelled pictures, or None.
-        others: of `AdaptingStage`.
-    """
-
-    def __init__(self, chosen: MMCL, encoder: Encoder, source: Labelled | None, *others: Any) -> None:
-        super().__init__(chosen, ROWS, *others)
-        self.chosen, self.source = chosen, source
-        self.encoder = encoder.to(self.device).train()
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed_of(self.seed, "classifier"))
-            classifier = nn.Linear(encoder.channels, source.classes, bias=False) if source else nn.Identity()
-        self.classifier = classifier.to(self.device)
-        learned = [*encoder.parameters(), *self.classifier.parameters()]
-        self.optimizer = adam(learned, chosen.lr, chosen.weight_decay)
-        nothing = torch.zeros(0, encoder.channels, device=self.device)
-        self.memory, self.alone = InstanceMemory(nothing, nothing), True
+    settings: MMCL
 
     def begin_epoch(self, epoch: int) -> Mapping[str, float]:
-        """Sets the rate; fills the memory at first; tells whom the pictures are taken to show."""
-        self.optimizer.param_groups[0]["lr"] = self.settings.rate(epoch)
-        if epoch == 0:
-            features = extract(self.encoder, self.target.images)
-            self.memory = InstanceMemory(features[:0], features)
-        found = ranks.by_first(lambda: multi_label.labelled(self.memory.entries, self.chosen.threshold))
+        """Tells whom the pictures are taken to show."""
+        super().begin_epoch(epoch)
+        found = ranks.by_first(lambda: multi_label.labelled(self.memory.entries, self.settings.threshold))
         return self.told(found, epoch)
 
     def feed(self, epoch: int, step: int) -> None:
-        """A feed of the target's pictures, one after the other, and one of the source's identities."""
-        self.alone = epoch < self.chosen.alone
-        self.memory.momentum = self.chosen.memory_momentum * epoch / max(1, self.epochs - 1)
-        draws, size = rng(self.seed, "multi-label", epoch), self.settings.batch
-        everyone = np.full(len(self.target.images), -1)
-        drawn = sampling.batches(everyone, size, 1, self.batches, draws)
-        self.given = self.opened(self.target.images, drawn, step, self.seed, "augment", epoch, 0)
-        if self.source:
-            of = self.source.label
-            drawn = sampling.batches(of, size, min(4, size), self.batches, draws)
-            self.known = self.opened(self.source.images, drawn, step, self.seed, "augment", epoch, 1)
-            self.label = torch.from_numpy(of).to(self.device)
+        """A feed of the target's pictures and one of the source's."""
+        self.alone = epoch < self.settings.alone
+        self.memory.momentum = self.settings.memory_momentum * epoch / max(1, self.epochs - 1)
+        self.feed_both(epoch, step, rng(self.seed, "multi-label", epoch), self.settings.batch, 4)
 
     def loss(self) -> tuple[Tensor, dict[str, Tensor]]:
         """Multi-label classification of the target, and cross-entropy of the source."""
@@ -119,39 +87,11 @@ class MultiLabel(adaptation.AdaptingStage):
             positive = torch.zeros(len(index), len(entries), dtype=torch.bool, device=self.device)
             positive[rows, index] = True
         else:
-            positive = multi_label.positives(entries, index, self.chosen.threshold)
+            positive = multi_label.positives(entries, index, self.settings.threshold)
         self.passed = index, features.detach()
-        similarity = features @ entries.T
-        weights = self.chosen.positive_weight, self.chosen.negatives
-        terms = {"multi_label": losses.multi_label(similarity, positive, *weights)}
-        if self.source:
-            (pictures,), index = next(self.known)
-            neck = self.machine.seen(self.encoder, pictures)[1]
-            terms["cross_entropy"] = losses.cross_entropy(self.classifier(neck), self.label[index])
+        weights = self.settings.positive_weight, self.settings.negatives
+        terms = {"multi_label": losses.multi_label(features @ entries.T, positive, *weights)} | self.of_source()
         return torch.stack([*terms.values()]).sum(), terms
-
-    def remember(self) -> None:
-        """Each picture moves its own entry."""
-        self.memory.update(*self.passed)
-
-    def optimizers(self) -> Sequence[torch.optim.Optimizer]:
-        """The one."""
-        return [self.optimizer]
-
-    def encoders(self) -> dict[str, Encoder]:
-        """The one."""
-        return {"mmcl": self.encoder}
-
-    def state_dict(self) -> dict[str, Any]:
-        """Encoder, classifier, optimizer, memory; momentum and labels follow from the epoch."""
-        parts = {name: getattr(self, name).state_dict() for name in ("encoder", "classifier", "optimizer")}
-        return parts | {"entries": self.memory.entries}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Takes up a state."""
-        for name in ("encoder", "classifier", "optimizer"):
-            getattr(self, name).load_state_dict(state[name])
-        self.memory.entries = state["entries"].to(self.device)
 
 
 def work(chosen: MMCL) -> None:
@@ -160,7 +100,7 @@ def work(chosen: MMCL) -> None:
 
     def learning(encoder: Encoder, truth: Truth) -> MultiLabel:
         source = job.source("src") if "src" in job.data else None
-        return MultiLabel(chosen, encoder, source, job.target("tgt"), truth, job.machine)
+        return MultiLabel(chosen, ROWS, encoder, source, job.target("tgt"), truth, job.machine)
 
     adaptation.adapt(job, adaptation.Recipe("mmcl", "MMCL", ROWS, "MMCL", "", learning))
 

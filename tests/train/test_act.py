@@ -15,15 +15,15 @@ class Given(act.CoTeaching):
     def __init__(self, main: Tensor, collaborator: Tensor, label: Tensor, clustered: int, share: float) -> None:
         self.chosen, self.share, self.count = act.ACT(margin=0.5), share, clustered
         self.seen_by, self.of = {0: main, 1: collaborator}, label
-        self.pair = [0, 1]  # type: ignore[list-item]
-        self.others = iter([([torch.zeros(0)], torch.arange(clustered, len(label)))])  # type: ignore[assignment]
+        self.pair = [0, 1]  # type: ignore[list-item]  # names in place of nets
+        self.others = iter([([torch.zeros(0)], torch.arange(clustered, len(label)))])  # type: ignore[assignment]  # in place of a feed
         self.assumed = label
 
     def next_batch(self) -> tuple[list[Tensor], Tensor]:
         return [torch.zeros(0)], self.of[: self.count]
 
     def _seen(self, encoder: object, pictures: Tensor, more: Tensor) -> Tensor:
-        return self.seen_by[encoder]  # type: ignore[index]
+        return self.seen_by[encoder]  # type: ignore[index]  # one of the names
 
 
 def each(features: np.ndarray, label: np.ndarray, margin: float) -> list[float]:

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -131,8 +132,8 @@ def test_hosts_have_one_signature() -> None:
     features = (random.normal(size=(12, 64))[who] + 0.1 * random.normal(size=(72, 64))).astype(np.float32)
     features /= np.linalg.norm(features, axis=1, keepdims=True)
     camid, frame = np.arange(72) % 3, np.arange(72) * 10
-    for name in ("cluster", "mmcl", "jvtc"):
-        found = hosts.host(name, Distance(k1=5, k2=2))(features, camid, frame)  # type: ignore[arg-type]
+    for name in get_args(hosts.Host):
+        found = hosts.host(name, Distance(k1=5, k2=2))(features, camid, frame)
         pairs = {(a, b) for a, b in zip(found.label.tolist(), who.tolist()) if a >= 0}
         assert len(pairs) == 12 == found.found and (found.label >= 0).mean() > 0.9, name
     still = hosts.host("jvtc", Distance(k1=5, k2=2))(features, camid, np.zeros(72, np.int64))

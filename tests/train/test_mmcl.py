@@ -13,7 +13,7 @@ from tests.train.test_losses import assert_agree, draw
 from tests.train.test_recipes import arguments
 from tests.train.worlds import draw_worlds
 from train import mmcl
-from train.mmcl import MMCL, MultiLabel
+from train.mmcl import MMCL, ROWS, MultiLabel
 from train.parts import losses, multi_label
 from train.parts.preparation import Job, pretrain
 
@@ -100,7 +100,7 @@ def test_a_picture_moves_its_own_entry(data: Path, tmp_path: Path) -> None:
     small = {"pretrain_epochs": 1, "pretrain_steps": 1, "batch": 8}
     chosen = MMCL(src="src", tgt="tgt", data_root=data, runs=tmp_path, **net, **small)
     job = Job.of(chosen)
-    stage = MultiLabel(chosen, pretrain(job), job.source("src"), job.target("tgt"), None, job.machine)
+    stage = MultiLabel(chosen, ROWS, pretrain(job), job.source("src"), job.target("tgt"), None, job.machine)
     stage.begin_epoch(0)
     stage.feed(0, 0)
     before = stage.memory.entries.clone()

@@ -119,7 +119,7 @@ def stage_of(data: Path, runs: Path, **changed: object) -> rae.Transfer:
     base = {"src": "src", "tgt": "tgt", "data_root": data, "runs": runs, "height": 32, "width": 16, "batch": 12}
     base |= {"backbone": "timm:test_resnet", "init": "none", "epochs": 2, "steps": 2, "k1": 8, "k2": 2, "fusion": 8}
     base |= {"gan_epochs": 1, "gan_steps": 2, "gan_width": 4, "gan_blocks": 1, "gan_light": True, "device": "cpu"}
-    chosen = rae.RAE(**(base | changed))  # type: ignore[arg-type]
+    chosen = rae.RAE(**(base | changed))  # type: ignore[arg-type]  # by name
     job = Job.of(chosen)
     encoder = backbones.build(chosen.encoder_spec, "none", 0)
     labelled, translator = job.source("src"), None
@@ -173,11 +173,11 @@ def test_a_whole_step_is_the_paper_s_sum(data: Path, tmp_path: Path) -> None:
             self.feed = feed
 
         def __next__(self) -> tuple[list[Tensor], Tensor]:
-            (pictures,), index = next(self.feed)  # type: ignore[call-overload]
+            (pictures,), index = next(self.feed)  # type: ignore[call-overload]  # a Feed
             seen.append((pictures.double(), index))
             return [pictures], index
 
-    stage.known, stage.given = Noted(stage.known), Noted(stage.given)  # type: ignore[assignment]
+    stage.known, stage.given = Noted(stage.known), Noted(stage.given)  # type: ignore[assignment]  # they pass on feeds
     total, terms = stage.loss()
     (source, at_source), (target, at_target) = seen
     twice = fusing.body
@@ -214,7 +214,7 @@ def test_a_whole_step_is_the_paper_s_sum(data: Path, tmp_path: Path) -> None:
     wanted["feature_judge"] = -verdict[half["source"]].log().mean() - (1 - verdict[half["target"]]).log().mean()
     made = parts["decoder"](maps)
     small = F.interpolate(signed(pictures), size=made.shape[2:], mode="area")
-    wanted["reconstruction"] = sum((made[part] - small[part]).pow(2).mean() for part in half.values())  # type: ignore[assignment]
+    wanted["reconstruction"] = torch.stack([(made[part] - small[part]).pow(2).mean() for part in half.values()]).sum()
     said, real = probability(parts["pixel_judge"](made)), probability(parts["pixel_judge"](small[half["source"]]))
     wanted["pixel_gan"] = -2 * said.log().mean()
     wanted["pixel_judge"] = -real.log().mean() - (1 - said).log().mean()

@@ -108,13 +108,16 @@ class AdaptingStage(Learning):
     """
 
     name = "adaptation"
-    times: Mapping[str, Transitions] = NONE
-    """By the rows that are ranked by them, too."""
 
     def __init__(self, chosen: Schedule, rows: Rows, target: Unlabelled, truth: Truth | None, machine: Machine) -> None:
         self.seed, self.epochs, self.steps = chosen.seed, chosen.epochs, chosen.steps
         self.settings, self.rows, self.target, self.truth = chosen, rows, target, truth
         self.machine, self.device, self.augmentation = machine, machine.device, chosen.augmentation
+
+    @property
+    def times(self) -> Mapping[str, Transitions]:
+        """By the rows that are ranked by them, too."""
+        return NONE
 
     @abstractmethod
     def encoders(self) -> dict[str, Encoder]:

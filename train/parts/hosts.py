@@ -12,12 +12,13 @@ from train.parts.pseudo_labels import Clustered
 from train.parts.temporal import Times, Transitions
 
 Host = Literal["cluster", "mmcl", "jvtc"]
-Labels = Callable[[np.ndarray, np.ndarray, np.ndarray], Clustered]
-THRESHOLD = 0.6  # MMCL's, of similarity
+Labelling = Callable[[np.ndarray, np.ndarray, np.ndarray], Clustered]
 SMOOTHING = 5000  # frames: 50 of st-ReID's bins
 
 
-def host(name: Host, distance: Distance, eps: float = 0.0, min_samples: int = 4, smoothing: int = SMOOTHING) -> Labels:
+def host(
+    name: Host, distance: Distance, eps: float = 0.0, min_samples: int = 4, smoothing: int = SMOOTHING
+) -> Labelling:
     """How a method labels N pictures by features (N, D) of unit norm, cameras and frames (N,).
 
     Args:
@@ -27,7 +28,7 @@ def host(name: Host, distance: Distance, eps: float = 0.0, min_samples: int = 4,
         smoothing: frames, of the times between cameras.
     """
     if name == "mmcl":
-        return lambda features, camid, frame: multi_label.labelled(torch.from_numpy(features), THRESHOLD)
+        return lambda features, camid, frame: multi_label.labelled(torch.from_numpy(features), multi_label.THRESHOLD)
 
     def labels(features: np.ndarray, camid: np.ndarray, frame: np.ndarray) -> Clustered:
         found = pseudo_labels.refine(features, camid, distance, "none", eps, min_samples)

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from train.parts.pseudo_labels import Clustered, warnings
 
+THRESHOLD = 0.6  # of similarity, from which another picture may be of the same person
 AT_ONCE = 1024  # entries whose similarities to all are held
 
 
