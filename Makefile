@@ -6,9 +6,9 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 DATA := $(or $(OPENGSPR_DATA),data)
 READY := $(VENV)/.ready
-# The shared libraries that Blender's module loads: file=Debian package
+# The shared libraries that Blender's module loads, and pyrender: file=Debian package
 LIBRARIES := libX11.so.6=libx11-6 libXrender.so.1=libxrender1 libXfixes.so.3=libxfixes3 libXi.so.6=libxi6 \
-  libxkbcommon.so.0=libxkbcommon0 libSM.so.6=libsm6 libGL.so.1=libgl1
+  libxkbcommon.so.0=libxkbcommon0 libSM.so.6=libsm6 libGL.so.1=libgl1 libEGL.so.1=libegl1 libEGL_mesa.so.0=libegl-mesa0
 
 .PHONY: setup demo test test-fast slow browser smplx check bench tiny-world libraries
 
@@ -19,7 +19,7 @@ $(READY): pyproject.toml constraints.txt
 	  echo "error: '$(PYTHON)' is not Python 3.11, the only one with bpy 4.5: install python3.11 and its venv module," \
 	    "or name one: make setup PYTHON=/path/to/python3.11" >&2; exit 2; }
 	test -x $(RUN) || $(PYTHON) -m venv $(VENV)
-	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[render,cluster,video,hub,export,tensorboard,faiss,fid,dev]'
+	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[render,cluster,video,mesh,hub,export,tensorboard,faiss,fid,dev]'
 	touch $(READY)
 
 libraries:

@@ -16,7 +16,7 @@ import torch
 
 from benchmarks.pictures import Folder, people
 from opengspr import command
-from train.parts import translating, translation
+from train.parts import data, translating, translation
 from train.parts.data import Images, Labelled
 from train.parts.learning import Machine
 from train.parts.run import choose_device
@@ -51,7 +51,7 @@ def main(settings: Settings) -> None:
         known = Labelled(images, label, np.zeros(len(files), np.int64))
         stage = translation.Translation("translate", spec, known, images, 0, machine)
         generator = stage.nets["there"].eval()
-        batch = translation.signed(images.__getitems__(every[0]), machine.device)
+        batch = data.from_bytes(images.__getitems__(every[0]), machine.device)
 
         def train(steps: int) -> None:
             stage.feed(0, 0)

@@ -1,5 +1,6 @@
 """Weights and resume states: written whole or not at all, read without running anything."""
 
+import hashlib
 import os
 import pickle
 from collections.abc import Mapping
@@ -68,6 +69,14 @@ def fit(module: nn.Module, tensors: Mapping[str, Tensor], origin: str | Path) ->
         told = "; ".join(f"{len(names)} {kind}: {', '.join(names[:4])}" for kind, names in wrong.items() if names)
         raise UserError(f"{origin}: the weights do not fit {type(module).__name__}: {told}")
     module.load_state_dict(dict(tensors), strict=False)
+
+
+def fingerprint(tensors: Mapping[str, Tensor]) -> str:
+    """A hash of names and numbers, wherever they lie."""
+    found = hashlib.sha256()
+    for name, value in sorted(tensors.items()):
+        found.update(name.encode() + value.detach().cpu().contiguous().numpy().tobytes())
+    return found.hexdigest()
 
 
 def save_state(path: Path, state: Mapping[str, Any]) -> None:

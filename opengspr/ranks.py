@@ -117,6 +117,8 @@ def averaged(tensors: Iterable[Tensor | None]) -> None:
     if count() == 1:
         return
     given = [one for one in tensors if one is not None and one.is_floating_point()]
+    if not given:
+        return
     flat = torch.cat([one.float().flatten() for one in given])
     dist.all_reduce(flat)
     flat /= count()

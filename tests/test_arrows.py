@@ -12,8 +12,7 @@ ARROWS = {
     "datasets": ["opengspr", "datasets"],
     "labeler": ["opengspr", "synth.capture", "datasets", "labeler"],
     "train": ["opengspr", "datasets", "train.parts"],  # so no recipe imports another, and no part a recipe
-    "train.mesh": ["synth.person"],
-    "train.gcl": ["synth.person"],
+    "train.mesh": ["synth.capture", "synth.person", "synth.poses"],
 }
 
 

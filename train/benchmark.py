@@ -31,7 +31,7 @@ from train.parts.comparison import Group, table
 
 METHODS = (
     "source", "udap", "spcl", "mmt", "abmt", "act", "cluster_contrast", "cap", "ice", "jvtc", "mmcl", "rae", "dien",
-    "smcr", "scr",
+    "gcl", "smcr", "scr",
 )  # fmt: skip
 STOPPED = tuple(code for one in (signal.SIGINT, signal.SIGTERM) for code in (-one, 128 + one))
 PUBLISHED = Path(__file__).with_name("published.csv")

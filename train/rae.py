@@ -16,8 +16,7 @@ paper compares with: the source's pictures are translated first, and the second 
 What is ours, where the paper is silent or slips, is told in docs/rae.md.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -29,15 +28,16 @@ from torch import Tensor, nn
 from opengspr import ranks
 from opengspr.randomness import rng, seed_of
 from train.parts import adaptation, hosts, losses, preparation, pseudo_labels, report, sampling, translating
+from train.parts.adversarial import fixed
 from train.parts.backbones import Encoder
 from train.parts.cluster_head import ClusterHead
-from train.parts.data import Images, Labelled, to_tensor
+from train.parts.data import Images, Labelled, signed, to_bytes, to_tensor
 from train.parts.evaluation import Rows, Truth, apart, extract, pooled_of_some
 from train.parts.learning import Optimizing, adam, sgd
 from train.parts.norms import work_by
 from train.parts.on_clusters import OnClusters
 from train.parts.preparation import Job, translate
-from train.parts.recurrent import Decoder, Discriminator, Recurrent, signed
+from train.parts.recurrent import Decoder, Discriminator, Recurrent
 
 PLAIN: Rows = {"RAE": {"rae": 1.0}}
 FUSED: Rows = {"RAE": {"rae": 1.0}, "RAE, features alone": {"rae_features": 1.0}}
@@ -267,8 +267,8 @@ class Transfer(OnClusters):
             before = images.__getitems__(chosen)
             after = decoder(self.encoder.map(to_tensor(before, self.device), -1).float())
             after = F.interpolate(after, size=before.shape[1:3], mode="bilinear")
-            after = ((after + 1) * 127.5).round().byte().permute(0, 2, 3, 1).cpu().numpy()
-            made.append(report.Sheet(f"Pictures of the {name}, and what is made of their features", before, after))
+            title = f"Pictures of the {name}, and what is made of their features"
+            made.append(report.Sheet(title, {"before": before, "after": to_bytes(after)}))
         return made
 
     def nets(self) -> Iterable[nn.Module]:
@@ -295,14 +295,6 @@ class Transfer(OnClusters):
             getattr(self, name).load_state_dict(state[name])
         for k, head in enumerate(self.heads):
             head.load_state_dict(state[f"head_{k}"])
-
-
-@contextmanager
-def fixed(net: nn.Module) -> Iterator[None]:
-    """A net's weights get no gradient from what is computed inside."""
-    net.requires_grad_(False)
-    yield
-    net.requires_grad_(True)
 
 
 def work(chosen: RAE) -> None:

@@ -199,7 +199,7 @@ def _in_shafts(garment: Garment, shoe: shoes.Shoe | None) -> Garment:
 
 
 def _assemble(look: dict, body: np.ndarray, parts: list[Part], hull: Hull, drop_m: float, atlas: np.ndarray) -> Person:
-    marks, mark_weights = _keypoints(body)
+    marks, mark_weights = keypoints(body)
     load = _load(look, hull, parts, marks)
     parts = parts + load.parts
     every = parts + [item.part for item in load.carried]
@@ -276,10 +276,15 @@ def stance(look: dict, action: str, phase: float) -> dict[str, np.ndarray]:
     return joint_rotations(Gait(**look["gait"]), phase, possible(look, action), _holds(look))
 
 
+def settled(person: Person, rotations: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The rotations as this body takes them: hands where they reach for something, an arm beside a bag."""
+    aside = {**rotations, "upperarm_l": rotation(y=-person.aside) @ rotations["upperarm_l"]}
+    return reach(person.heads, aside, person.goals)
+
+
 def pose(person: Person, rotations: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Posed vertices (N, 3) and keypoints (17, 3), standing on z = 0 at the origin, looking along -y."""
-    rotations = {**rotations, "upperarm_l": rotation(y=-person.aside) @ rotations["upperarm_l"]}
-    transforms = bone_transforms(person.heads, reach(person.heads, rotations, person.goals))
+    transforms = bone_transforms(person.heads, settled(person, rotations))
     vertices = skin(person.vertices, person.weights, transforms)
     marks = skin(person.marks, person.mark_weights, transforms)
     placed = np.einsum("bij,bj->bi", transforms[:, :, :3], person.heads) + transforms[:, :, 3]
@@ -365,7 +370,8 @@ def _atlas(look: dict, random: np.random.Generator, items: dict[str, Asset]) -> 
     return atlas.pixels
 
 
-def _keypoints(body: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def keypoints(body: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """COCO's keypoints (17, 3) of an unposed body (19158, 3), and the bones' weights in them (17, B)."""
     mesh = base_mesh()
     heads, eyes_ = joints(body), {s: body[np.unique(mesh.faces[f"helper-{s}-eye"])].mean(0) for s in "lr"}
     skin_ = body[: mesh.faces["body"].max() + 1]

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from opengspr import loop
 from opengspr.watching import Watched
-from tests.train.worlds import draw_worlds, flags
+from tests.train.worlds import VIEWS, draw_worlds, drawn_meshes, flags
 from train import udap
 from train.parts import backbones
 from train.parts.learning import Learning, Machine
@@ -144,13 +144,15 @@ WITHOUT_STATISTICS = ["--backbone", "timm:test_efficientnet_gn"]
 @pytest.mark.long
 def test_two_ranks_are_one_process(data: Path, tmp_path: Path) -> None:
     """On a net without batch statistics, each recipe; of the processes one prints and writes."""
-    recipes = "spcl,udap,cluster_contrast,mmt,abmt,act,cap,ice,jvtc,mmcl,rae,dien,smcr,scr"
-    args = [recipes, *flags(data, tmp_path / "two")[2:], *WITHOUT_STATISTICS]
+    recipes = "spcl,udap,cluster_contrast,mmt,abmt,act,cap,ice,jvtc,mmcl,rae,dien,gcl,smcr,scr"
+    for name in ("one", "two"):
+        drawn_meshes(data, tmp_path / name)
+    args = [recipes, *flags(data, tmp_path / "two")[2:], *VIEWS, *WITHOUT_STATISTICS]
     both = torchrun("tests.train.with_sgd", args)
     out, err = both.communicate(timeout=300)
     assert both.returncode == 0, err
     assert out.count("report: ") == len(recipes.split(","))
-    args = [recipes, *flags(data, tmp_path / "one")[2:], *WITHOUT_STATISTICS]
+    args = [recipes, *flags(data, tmp_path / "one")[2:], *VIEWS, *WITHOUT_STATISTICS]
     command = [sys.executable, "-m", "tests.train.with_sgd", *args]
     subprocess.run(command, check=True, capture_output=True, env=ONE_THREAD)
     one, two = weights(tmp_path / "one"), weights(tmp_path / "two")

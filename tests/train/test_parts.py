@@ -363,7 +363,7 @@ def test_translators(kind: str, tmp_path: Path) -> None:
     assert translation.build(tmp_path, stage)["pictures"] == 6
     made = translation.read_pictures(tmp_path)
     with torch.no_grad():
-        wanted = stage.nets["there"](translation.signed(pictures.__getitems__([0]), "cpu")).clamp(-1, 1)
+        wanted = stage.nets["there"](data.from_bytes(pictures.__getitems__([0]), "cpu")).clamp(-1, 1)
     shown = made.__getitems__([0])[0].astype(float) / 127.5 - 1
     np.testing.assert_allclose(shown, wanted[0].permute(1, 2, 0).numpy(), atol=1 / 127)
 
@@ -404,7 +404,7 @@ def test_names_are_escaped(tmp_path: Path) -> None:
     assert "<b>" not in line_chart("<b>", {"<b>": [(1, 2)]}, "<b>")
     bad = "<script>alert(1)</script>"
     picture = np.zeros((1, 8, 4, 3), np.uint8)
-    sheet = report.Sheet(bad, picture, picture)
+    sheet = report.Sheet(bad, {"before": picture, bad: picture})
     assert "<script" not in report._sheet(sheet)
     assert "<b>" not in bar_chart("<b>", {"<b>": 1.0})
     history = [{"stage": bad, "epoch": 1, bad: 1.0, f"fusion_weight_{bad}": 1.0}]

@@ -17,9 +17,10 @@ from tests.train.worlds import draw_worlds
 from train import benchmark, rae
 from train.parts import backbones, losses
 from train.parts.backbones import Encoder, EncoderSpec
+from train.parts.data import signed, standardised
 from train.parts.norms import DomainNorm, work_by
 from train.parts.preparation import Job, translate
-from train.parts.recurrent import Bilinear, Decoder, Discriminator, Recurrent, signed, standardised
+from train.parts.recurrent import Bilinear, Decoder, Discriminator, Recurrent
 from train.parts.translating import generator_back
 
 SPEC = EncoderSpec("timm:test_resnet", 32, 16, "avg")

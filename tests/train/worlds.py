@@ -9,11 +9,15 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import torch
 
 from datasets.manifest import COLUMNS
+from datasets.opening import open_dataset
 from datasets.pictures import encode
 from datasets.splits import roles
 from datasets.writer import LATE, DatasetWriter, checksums
+from train.parts.body import KEYPOINTS, BodyModel, Pose
+from train.parts.mesh_net import Meshes, packed
 
 TINY_WORLD = Path(__file__).parent.parent / "data" / "tiny_world"
 BLANK = {"string": "x", "int64": 0, "double": 0.0}
@@ -65,6 +69,29 @@ def rendered_worlds(data: Path) -> Path:
     return data
 
 
+def drawn_meshes(data: Path, runs: Path, of: str = "tgt") -> Path:
+    """A file of bodies in the training crops of a dataset, boxes of twelve triangles that look anywhere."""
+    dataset = open_dataset(of, data)
+    count, draws = len(dataset.split("train")), np.random.default_rng(0)
+    corners = torch.tensor([[x, y, z] for x in (-0.2, 0.2) for y in (-0.1, 0.1) for z in (-0.8, 0.8)])
+    quads = [[0, 1, 3, 2], [4, 5, 7, 6], [0, 1, 5, 4], [2, 3, 7, 6], [0, 2, 6, 4], [1, 3, 7, 5]]
+    faces = [[a, b, c] for q in quads for a, b, c in ((q[0], q[1], q[2]), (q[0], q[2], q[3]))]
+    model = BodyModel(
+        {
+            "mean": torch.cat([corners, torch.zeros(1 + KEYPOINTS, 3)]), "components": torch.zeros(1, 9 + KEYPOINTS, 3),
+            "faces": torch.tensor(faces), "weights": torch.ones(8, 1), "parents": torch.tensor([-1]),
+            "mirror": torch.tensor([0]), "carriers": torch.zeros(KEYPOINTS, dtype=torch.long),
+        }
+    )  # fmt: skip
+    up = torch.tensor([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]]).expand(count, 3, 3)
+    pose = Pose(torch.zeros(count, 1), torch.eye(3).expand(count, 1, 3, 3), up, torch.zeros(count, 4))
+    pose = pose.turned(torch.from_numpy(draws.uniform(0, 2 * np.pi, count)).float())
+    path = runs / "mesh" / "drawn" / "s0" / f"{of}.meshes.safetensors"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Meshes(model, packed(pose), {"data": dataset.fingerprint}).save(path)
+    return path
+
+
 def permute_train_pids(root: Path) -> None:
     """Deals a dataset's training identities anew among its training crops."""
     table = pq.read_table(root / "manifest.parquet")
@@ -80,6 +107,9 @@ TINY = [
     "--pretrain-epochs", "2", "--pretrain-steps", "3", "--pretrain-batch", "16",
     "--gan-epochs", "2", "--gan-steps", "3", "--gan-batch", "4", "--gan-width", "4",
     "--epochs", "3", "--steps", "3", "--batch", "12", "--k1", "8", "--k2", "3", "--min-samples", "2",
+]  # fmt: skip
+VIEWS = [  # train.gcl's, beside these
+    "--views-epochs", "2", "--views-steps", "2", "--structure-width", "4", "--judge-width", "4", "--draw-by", "torch",
 ]  # fmt: skip
 
 

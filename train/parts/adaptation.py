@@ -23,7 +23,7 @@ from train.parts.pseudo_labels import Clustered
 from train.parts.temporal import Transitions
 from train.parts.trained import TIMES
 
-DIRECT: Rows = {"direct transfer": {"direct": 1.0}}  # the row of the pretrained encoder as it is
+START = "direct transfer"  # the row of the pretrained encoder as it is
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,11 +158,12 @@ class Recipe:
 
     Attributes:
         name: of the method, as in its command. title: as its paper has it.
-        rows: of the result table, beside direct transfer: which encoders each fuses, by which share. Without `build`
-            there is the pretrained encoder only, `direct`, and direct transfer is a row only if there is no other.
+        rows: of the result table, beside that of the encoder as it begins: which encoders each fuses, by which share.
+            Without `build` there is the pretrained encoder only, `direct`, and its row only if there is no other.
         main: the row that is the method's answer.
         note: what a reader of the table has to know of the rows.
         build: the stage, from the pretrained encoder; None = there is none.
+        begin: makes the encoder that it begins with. begun: the name of its row.
     """
 
     name: str
@@ -171,6 +172,8 @@ class Recipe:
     main: str
     note: str
     build: Callable[[Encoder, Truth], AdaptingStage] | None
+    begin: Callable[[Job], Encoder] = pretrain
+    begun: str = START
 
 
 def adapt(job: Job, recipe: Recipe, truth: Truth | None = None) -> None:
@@ -178,7 +181,7 @@ def adapt(job: Job, recipe: Recipe, truth: Truth | None = None) -> None:
     with job.folder(recipe.name) as folder:
         if folder:
             truth = truth or Truth(job.data["tgt"], job.chosen.height, job.chosen.width)
-            encoder, cost, times = pretrain(job), {}, NONE
+            encoder, cost, times = recipe.begin(job), {}, NONE
             _save(folder, {"direct": encoder})  # now: a stage may train this very net
             if recipe.build:
                 stage = recipe.build(encoder, truth)
@@ -202,7 +205,8 @@ def _finish(
     job: Job, recipe: Recipe, truth: Truth, folder: Path, cost: Mapping[str, float], times: Mapping[str, Transitions]
 ) -> None:
     """Scores every row on the target, writes the report and, last, the result."""
-    rows = {**(DIRECT if recipe.build or not recipe.rows else {}), **recipe.rows}
+    begun: Rows = {recipe.begun: {"direct": 1.0}}  # the encoder as it began
+    rows = {**(begun if recipe.build or not recipe.rows else {}), **recipe.rows}
     files = {name for shares in rows.values() for name in shares}
     encoders = {name: backbones.load(folder / f"{name}.safetensors").to(job.device) for name in files}
     scored = score_rows(rows, encoders, truth, times)

@@ -1,11 +1,21 @@
 """Learning against a classifier: features that it cannot tell apart."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 HIDDEN = 256  # of the domain classifier
+
+
+@contextmanager
+def fixed(net: nn.Module) -> Iterator[None]:
+    """A net's weights get no gradient from what is computed inside: a judge's, when it is to be deceived."""
+    net.requires_grad_(False)
+    yield
+    net.requires_grad_(True)
 
 
 class _Reversed(torch.autograd.Function):

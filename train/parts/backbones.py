@@ -148,18 +148,18 @@ class Encoder(nn.Module):
     def embed(self, size: int, loops: int) -> None:
         """Gives the body an embedding head, see `EncoderSpec`, of random weights."""
         assert self._plain, "embed once, and before the domains"
-        self.neck = EmbeddingHead(self.width, size, loops, *self._map_size())
+        self.neck = EmbeddingHead(self.width, size, loops, *self.map_shape()[1:])
         self.pool = nn.Identity()
         self.channels = self.width = size
         self.spec = replace(self.spec, embedding=size, loops=loops)
 
     @torch.no_grad()
-    def _map_size(self) -> tuple[int, int]:
-        """Height and width of the body's last map."""
+    def map_shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of the body's last map."""
         was_training, weight = self.body.training, next(self.body.parameters())
         maps = self.body.eval()(weight.new_zeros(1, 3, self.spec.height, self.spec.width))
         self.body.train(was_training)
-        return maps.shape[2], maps.shape[3]
+        return maps.shape[1], maps.shape[2], maps.shape[3]
 
     @property
     def _plain(self) -> bool:

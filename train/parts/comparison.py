@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from train.parts.adaptation import DIRECT
+from train.parts.adaptation import START
 
-(START,) = DIRECT
 FIGURES = {"mAP": "mAP", "rank1": "Rank-1"}
 
 

@@ -142,6 +142,30 @@ def to_tensor(pictures: np.ndarray, device: torch.device | str = "cpu") -> Tenso
     return given.float().sub_(mean).div_(deviation).permute(0, 3, 1, 2)
 
 
+def signed(x: Tensor) -> Tensor:
+    """Pictures of `to_tensor`, (B, 3, H, W) -> in [-1, 1], as generators have them."""
+    mean, std = (torch.tensor(one, device=x.device).view(3, 1, 1) for one in (MEAN, STD))
+    return (x * std + mean) * 2 - 1
+
+
+def standardised(x: Tensor) -> Tensor:
+    """The way back."""
+    mean, std = (torch.tensor(one, device=x.device).view(3, 1, 1) for one in (MEAN, STD))
+    return ((x + 1) / 2 - mean) / std
+
+
+def from_bytes(pictures: np.ndarray, device: str) -> Tensor:
+    """(B, H, W, 3) uint8 -> (B, 3, H, W) float in [-1, 1]."""
+    scaled = pictures.astype(np.float32) / np.float32(127.5) - 1
+    return torch.from_numpy(scaled).permute(0, 3, 1, 2).contiguous().to(device)
+
+
+def to_bytes(x: Tensor) -> np.ndarray:
+    """The way back; what is beyond [-1, 1] is cut off."""
+    scaled = (x.detach().float().clamp(-1, 1) + 1) * 127.5
+    return scaled.round().byte().permute(0, 2, 3, 1).contiguous().cpu().numpy()
+
+
 @dataclass(frozen=True)
 class Augmentation:
     """What is done to pictures before they are learnt from, beside flips and shifts.
@@ -150,13 +174,14 @@ class Augmentation:
         erase: probability of an erased rectangle: 2 to 40 % of the area, sides 0.3 to 3.3, filled with the mean colour.
         jitter: of light and colour, as two cameras differ in them; see `_jittered`. 0 = none.
         blur: probability of a Gaussian blur of 0.1 to 2 pixels at 256 x 128, less at smaller sizes. 0 = none.
-        shift: whether pictures are shifted.
+        shift: whether pictures are shifted. flip: whether half of them are flipped.
     """
 
     erase: float = 0.5
     jitter: float = 0.0
     blur: float = 0.0
     shift: bool = True
+    flip: bool = True
 
 
 PLAIN = Augmentation()
@@ -182,7 +207,7 @@ def augment(
     """
     count, (height, width) = batch or len(pictures), pictures.shape[1:3]
     pad = max(1, height // 25)
-    flip = (draws.random(count) < 0.5)[part]
+    flip = (draws.random(count) < 0.5)[part] & by.flip
     shift = draws.integers(0, 2 * pad + 1, (count, 2))[part] if by.shift else np.full((len(pictures), 2), pad)
     erased = (draws.random(count) < by.erase)[part]
     area = draws.uniform(0.02, 0.4, count)[part]

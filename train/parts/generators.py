@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 
-def _conv(channels_in: int, channels: int, kernel: int, stride: int = 1) -> list[nn.Module]:
+def conv_norm(channels_in: int, channels: int, kernel: int, stride: int = 1) -> list[nn.Module]:
     pad = kernel // 2
     return [
         nn.Conv2d(channels_in, channels, kernel, stride, pad, padding_mode="reflect", bias=False),
@@ -20,12 +20,12 @@ def _enlarged(x: Tensor, factor: int) -> Tensor:
     return nn.functional.interpolate(x, scale_factor=factor, mode="bilinear")
 
 
-class _Residual(nn.Module):
+class Residual(nn.Module):
     """Two 3x3 convolutions beside a shortcut."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.inside = nn.Sequential(*_conv(channels, channels, 3), *_conv(channels, channels, 3)[:-1])
+        self.inside = nn.Sequential(*conv_norm(channels, channels, 3), *conv_norm(channels, channels, 3)[:-1])
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.inside(x)
@@ -46,12 +46,12 @@ class Generator(nn.Module):
     def __init__(self, width: int = 64, blocks: int = 9, light: bool = False) -> None:
         super().__init__()
         self.light = light
-        layers, wider = _conv(3, width, 7), [width] if light else [width, 2 * width]
+        layers, wider = conv_norm(3, width, 7), [width] if light else [width, 2 * width]
         for channels in wider:
-            layers += _conv(channels, 2 * channels, 3, 2)
-        layers += [_Residual(2 * wider[-1]) for _ in range(blocks)]
+            layers += conv_norm(channels, 2 * channels, 3, 2)
+        layers += [Residual(2 * wider[-1]) for _ in range(blocks)]
         for channels in reversed(wider):
-            layers += [nn.Upsample(scale_factor=2), *_conv(2 * channels, channels, 3)]
+            layers += [nn.Upsample(scale_factor=2), *conv_norm(2 * channels, channels, 3)]
         last = nn.Conv2d(width, 3 * (3 + 3 + 1) if light else 3, 7, padding=3, padding_mode="reflect")
         if light:
             nn.init.zeros_(last.weight)

@@ -87,6 +87,7 @@ class Learning(loop.Stage):
 
     machine: Machine
     augmentation: Augmentation
+    clip = float("inf")  # length to which the gradient of all weights is cut down
 
     @abstractmethod
     def nets(self) -> Iterable[nn.Module]:
@@ -145,7 +146,10 @@ class Learning(loop.Stage):
             self.remember()
             sums = {name: sums[name] + term.detach() if sums else term.detach() for name, term in terms.items()}
         moved = [*self.optimizers()]
-        ranks.averaged(weight.grad for one in moved for group in one.param_groups for weight in group["params"])
+        weights = [weight for one in moved for group in one.param_groups for weight in group["params"]]
+        ranks.averaged(weight.grad for weight in weights)
+        if self.clip < float("inf"):
+            nn.utils.clip_grad_norm_(weights, self.clip)
         with record_function("update"):
             for one in moved:
                 one.step()

@@ -130,6 +130,17 @@ def memory_contrastive(features: Tensor, entries: Tensor, target: Tensor, temper
     return F.cross_entropy(features @ entries.detach().T / temperature, target)
 
 
+def view_invariant(positive: Tensor, negative: Tensor, temperature: float) -> Tensor:
+    """A positive against negatives, GCL eq. 5.6-5.8: mean of log(1 + sum exp(negative) / exp(positive)).
+
+    Args:
+        positive: (B,) cosines. negative: (B, K) cosines, -inf where there is none.
+    """
+    positive = positive[:, None]
+    every = torch.cat([positive, negative], 1) / temperature
+    return (every.logsumexp(1) - positive[:, 0] / temperature).mean()
+
+
 def _cosines(features: Tensor, others: Tensor, temperature: float) -> Tensor:
     """Cosines over tau, (N, P); the others are not differentiated."""
     return F.normalize(features) @ F.normalize(others.detach()).T / temperature

@@ -7,21 +7,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from opengspr import UserError
-from train.parts.data import MEAN, STD
+from train.parts.data import signed, standardised
 from train.parts.generators import Generator
 from train.parts.norms import work_by
-
-
-def signed(x: Tensor) -> Tensor:
-    """Pictures as nets see them (`data.to_tensor`), (B, 3, H, W) -> in [-1, 1]."""
-    mean, std = (torch.tensor(one, device=x.device).view(3, 1, 1) for one in (MEAN, STD))
-    return (x * std + mean) * 2 - 1
-
-
-def standardised(x: Tensor) -> Tensor:
-    """The way back."""
-    mean, std = (torch.tensor(one, device=x.device).view(3, 1, 1) for one in (MEAN, STD))
-    return ((x + 1) / 2 - mean) / std
 
 
 class Decoder(nn.Module):

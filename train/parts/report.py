@@ -96,17 +96,16 @@ JUDGED = (
 
 @dataclass(frozen=True)
 class Sheet:
-    """Pictures before and after translation, (N, H, W, 3) uint8 each, in the same order."""
+    """Rows of pictures, by what they show: (N, H, W, 3) uint8 each, what belongs together in one column."""
 
     title: str
-    before: np.ndarray
-    after: np.ndarray
+    rows: Mapping[str, np.ndarray]
 
 
 def sheet(title: str, before: Images, after: Images) -> Sheet:
     """A sheet of some pictures, evenly chosen."""
     chosen = np.unique(np.linspace(0, len(before) - 1, SHEET_COLUMNS).astype(int)).tolist()
-    return Sheet(title, before.__getitems__(chosen), after.__getitems__(chosen))
+    return Sheet(title, {"before": before.__getitems__(chosen), "after": after.__getitems__(chosen)})
 
 
 def write(
@@ -254,12 +253,11 @@ def _rank_lists(found: Retrieval, features: Pair, row: str, truth: Truth) -> str
 
 
 def _sheet(sheet: Sheet) -> str:
-    """Pictures above their translations."""
     rows = []
-    for name, pictures in (("before", sheet.before), ("after", sheet.after)):
+    for name, pictures in sheet.rows.items():
         filled = [f"<span>{_picture(pictures[i])}</span>" for i in range(len(pictures))]
         filled += ["<span></span>"] * (SHEET_COLUMNS - len(pictures))
-        rows.append(f'<span class="soft">{name}</span>{"".join(filled)}')
+        rows.append(f'<span class="soft">{escape(name)}</span>{"".join(filled)}')
     cells = f'<div class="sheet">{"".join(rows)}</div>'
     return f'<h2>{escape(sheet.title)}</h2><div class="wide">{cells}</div>'
 

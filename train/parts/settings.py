@@ -92,8 +92,8 @@ def _parsed(kind: type[Recipe], layer: Layer, args: Sequence[str]) -> Recipe:
 
 def of_the_result(settings: Common) -> dict[str, Any]:
     """The settings that shape the result, as plain values: what config.yaml holds and the run's hash covers."""
-    values = dataclasses.asdict(settings)
-    return {name: values[name] for name in values if name not in NOT_OF_THE_RESULT}
+    values = {k: v for k, v in dataclasses.asdict(settings).items() if k not in NOT_OF_THE_RESULT}
+    return {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
 
 
 def read_config(path: Path, kind: type) -> dict[str, Any]:

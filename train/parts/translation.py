@@ -67,13 +67,10 @@ class Embedding(nn.Module):
         super().__init__()
         self.encoder = backbones.build(backbones.EncoderSpec(backbone, height, width), "none", seed)
         self.classifier = nn.Linear(self.encoder.channels, classes, bias=False)
-        self.register_buffer("mean", torch.tensor(data.MEAN).view(3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(data.STD).view(3, 1, 1), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, 3, H, W) in [-1, 1] -> (B, classes)."""
-        standardised = ((x + 1) / 2 - self.get_buffer("mean")) / self.get_buffer("std")
-        return self.classifier(self.encoder(standardised)[1])
+        return self.classifier(self.encoder(data.standardised(x))[1])
 
 
 class Translation(loop.Stage):
@@ -206,7 +203,7 @@ class Translation(loop.Stage):
         """(B, H, W, 3) uint8 -> (B, 3, H, W) in [-1, 1], half of them flipped."""
         flip = draws.random(len(pictures)) < 0.5
         pictures = np.where(flip[:, None, None, None], pictures[:, :, ::-1], pictures)
-        return signed(pictures, self.device)
+        return data.from_bytes(pictures, self.device)
 
     def end_epoch(self, epoch: int) -> Mapping[str, float]:
         """Nothing to add."""
@@ -239,12 +236,6 @@ class _Unit(nn.Module):
         return nn.functional.normalize(x, dim=1)
 
 
-def signed(pictures: np.ndarray, device: str) -> Tensor:
-    """(B, H, W, 3) uint8 -> (B, 3, H, W) float in [-1, 1]."""
-    scaled = pictures.astype(np.float32) / np.float32(127.5) - 1
-    return torch.from_numpy(scaled).permute(0, 3, 1, 2).contiguous().to(device)
-
-
 def build(folder: Path, stage: Translation, watched: Watched = UNWATCHED) -> dict[str, Any]:
     """Trains a translator in `folder`, resuming, and writes its pictures to `translated.npy` there.
 
@@ -269,9 +260,8 @@ def write_pictures(path: Path, generator: nn.Module, images: Images, machine: Ma
         np.lib.format.write_array_header_1_0(file, header)
         for pictures in images.stream(parts):
             with machine.casting():
-                made = generator(signed(pictures, machine.device)).float()
-            made = (made.clamp(-1, 1) + 1) * 127.5
-            file.write(made.round().byte().permute(0, 2, 3, 1).contiguous().cpu().numpy().tobytes())
+                made = generator(data.from_bytes(pictures, machine.device))
+            file.write(data.to_bytes(made).tobytes())
 
 
 def read_pictures(folder: Path) -> Images:

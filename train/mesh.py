@@ -1,0 +1,463 @@
+"""Body meshes of crops: a regressor that learns from our renders, whose bodies are known exactly.
+
+    python -m train.mesh --capture mini-gspr
+    python -m train.mesh --capture mini-gspr --predict market      # then: a mesh for each training crop
+
+Where the thesis takes Human Mesh Recovery (Kanazawa et al., CVPR 2018), a net for which one registers, our collector
+is the teacher: the shape, the pose and the camera of every body are known, so that keypoints in the picture and in
+space, and the body's surface, are learnt from directly; no critic of unpaired poses is needed. The body is our own
+(MakeHuman's, CC0), as 10 principal components of the capture's people and the rotations of 22 bones; of a capture with
+SMPL-X bodies (`--body-dir`) the space is that of their shapes.
+
+A run ends with figures on people that it has not learnt from, beside those of the average body in the average place.
+"""
+
+import hashlib
+import json
+import sys
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from datasets.opening import open_dataset
+from datasets.pictures import encode
+from datasets.unlabelled import unlabelled
+from opengspr import UserError, command, loop, ranks
+from opengspr.command import data_root
+from opengspr.files import output_folder, write_whole
+from opengspr.randomness import rng, seed_of
+from synth.capture import Capture, open_capture
+from synth.person.tiers import Tiers
+from synth.poses import BodySpace, People, body_space
+from train.parts import backbones, drawing, mesh_net, run, settings
+from train.parts.backbones import EncoderSpec
+from train.parts.body import BodyModel, Pose, aligned, projected
+from train.parts.data import Augmentation, Images
+from train.parts.learning import Learning, Machine, adam
+from train.parts.mesh_net import Meshes, Regressor
+
+SEEN = 0.6  # of a person, at least
+FRONT = [[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]]  # facing of somebody who looks into the camera
+MODEL = "model.safetensors"
+SHEET = 12  # pictures in a sheet
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mesh(settings.Common):
+    """Learns to see the body in a crop; writes meshes for a dataset's pictures."""
+
+    capture: str = ""
+    """Capture whose people are learnt from: a name in DATA/captures, or a path."""
+    test: str | None = None
+    """Another capture, on whose people the figures are; else on a tenth of the first's, whom it does not learn from."""
+    predict: str | None = None
+    """Dataset whose training crops then get meshes: a name or a path."""
+    body_dir: Path | None = None
+    """Your SMPL-X model files, where the capture was made with them."""
+    draw_by: drawing.By = "auto"
+    """What draws the sheets and the silhouettes: egl or osmesa (pyrender), torch, or the first that works."""
+    again: bool = False
+    """Start anew where a finished run stands, in a folder beside it."""
+    force: bool = False
+    """Resume although settings, data or device differ from those that the run began with."""
+    backbone: str = "resnet50"
+    """resnet18, ibn_resnet18, resnet50, ibn_resnet50, mobilenetv3_small_050, timm:NAME."""
+    init: str = "imagenet"
+    """Weights to begin with: imagenet, synthetic, none, or a file."""
+    height: int = 256
+    width: int = 128
+    amp: Literal["auto", "bf16", "off"] = "auto"
+    """Arithmetic of the net: bf16, float32 (off), or by the device: bf16 on GPUs that have it."""
+    shots: int = 40000
+    """Shots to learn from at most, evenly chosen."""
+    components: int = 10
+    """Numbers in which a body's shape is told."""
+    epochs: int = 50
+    steps: int = 400
+    batch: int = 64
+    lr: float = 3.5e-4
+    """Falls to a tenth after two thirds of the epochs, to a hundredth after five sixths."""
+    weight_decay: float = 1e-4
+    flat: float = 1.0
+    """Weight of keypoints in the picture; half of its sides are 1."""
+    solid: float = 2.0
+    """Weight of keypoints in space, metres."""
+    surface: float = 2.0
+    """Weight of vertices in space, metres."""
+    rotation: float = 1.0
+    """Weight of the numbers of rotations, the bones' and the body's own, before these are made rotations."""
+    shape: float = 0.02
+    """Weight of the shape's numbers, one standard deviation being 1."""
+    pad: float = 0.1
+    """Share of a box's sides by which each of its edges moves, at most: real boxes are not ours."""
+    cut: float = 0.2
+    """Share of the crops that lack up to a third at the bottom or at a side, as at a frame's edge."""
+    erase: float = 0.3
+    """Share of the crops in which a rectangle is erased."""
+    jitter: float = 0.2
+    """Strength of colour jitter."""
+    blur: float = 0.3
+    """Share of the crops that are blurred."""
+
+    @property
+    def augmentation(self) -> Augmentation:
+        """Of what is in the crops; where their edges are is `Shots.drawn`'s."""
+        return Augmentation(self.erase, self.jitter, self.blur, shift=False, flip=False)
+
+
+SMALL: dict[str, Any] = {
+    "backbone": "mobilenetv3_small_050", "init": "none", "height": 128, "width": 64, "epochs": 24, "steps": 100,
+    "lr": 2e-3, "shots": 6000,
+}  # fmt: skip
+OF_OUTPUT = ("predict", "draw_by")  # flags that do not shape the net
+
+
+@dataclass(frozen=True)
+class Shots:
+    """M shots with the bodies in them.
+
+    Attributes:
+        pictures: encoded. size: (M, 2) of them, pixels. box: (M, 4) of the person in them. pid: (M,).
+        shape: (M, K). turns: (M, B, 3, 3). facing: (M, 3, 3). place: (M, 3), scale and place of `poses.Standing`.
+    """
+
+    pictures: Sequence[bytes]
+    size: Tensor
+    box: Tensor
+    pid: np.ndarray
+    shape: Tensor
+    turns: Tensor
+    facing: Tensor
+    place: Tensor
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def take(self, index: np.ndarray) -> "Shots":
+        """Some of them."""
+        others = (getattr(self, name)[index] for name in ("size", "box", "pid", "shape", "turns", "facing", "place"))
+        return Shots([self.pictures[i] for i in index], *others)
+
+    def pose(self, index: Tensor, box: Tensor) -> Pose:
+        """How the bodies stand in crops of shots `index` (N,) by boxes (N, 4)."""
+        size = box[:, 2:] - box[:, :2]
+        scale, at = self.place[index, :1], self.place[index, 1:]
+        camera = torch.cat([(2 * scale / size).log(), 2 * (at - box[:, :2]) / size - 1], 1)
+        return Pose(self.shape[index], self.turns[index], self.facing[index], camera)
+
+
+class Crops(Images):
+    """Crops of shots `index` (N,) by boxes (N, 4), some of them mirrored, (N,) bool; cut when they are wanted."""
+
+    def __init__(self, shots: Shots, index: Tensor, box: Tensor, flip: Tensor, height: int, width: int) -> None:
+        self.shots, self.index, self.box, self.flip = shots, index, box, flip
+        self.height, self.width = height, width
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def __getitems__(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
+        """Crops (B, height, width, 3) uint8."""
+        return np.stack([self._cut(int(i)) for i in indices])
+
+    def stream(self, batches: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
+        """The batches in order."""
+        return (self.__getitems__(batch) for batch in batches)
+
+    def _cut(self, i: int) -> np.ndarray:
+        with Image.open(BytesIO(self.shots.pictures[int(self.index[i])])) as picture:
+            x0, y0, x1, y1 = self.box[i].tolist()
+            crop = picture.resize((self.width, self.height), Image.Resampling.BILINEAR, (x0, y0, x1, y1))
+            found = np.asarray(crop)
+        return found[:, ::-1] if self.flip[i] else found
+
+    def pose(self, model: BodyModel, index: Tensor) -> Pose:
+        """How the bodies stand in some of them, on the model's device."""
+        own = index.cpu()
+        truth = self.shots.pose(self.index[own], self.box[own])
+        return model.mirrored(Pose(*(part.to(index.device) for part in truth)), self.flip[own].to(index.device))
+
+
+def read_shots(people: People, space: BodySpace, captured: Capture, most: int) -> Shots:
+    """Shots of a capture in which enough of the person is seen; at most so many, evenly chosen.
+
+    Raises:
+        UserError: there is none.
+    """
+    total = int(captured.info["shots"])
+    shapes: dict[int, np.ndarray] = {}
+    rows: list[tuple[Any, ...]] = []
+    bar = tqdm(captured.shots(), f"bodies of {captured.name}", total, unit="shot", disable=None)
+    for shot in islice(bar, 0, None, -(-total // most)):
+        if shot.truth["visible_share"] < SEEN:
+            continue
+        stands = people.standing(shot, space, shapes)
+        (x, y), scale = shot.truth["region"][:2], shot.truth["scale"]
+        with Image.open(BytesIO(shot.jpg)) as picture:
+            size = picture.size
+        box = (np.array(shot.truth["box"]) - [x, y, x, y]) * scale
+        place = [stands.scale, *stands.at]
+        rows.append((shot.jpg, size, box, shot.truth["pid"], stands.shape, stands.turns, stands.facing, place))
+    if not rows:
+        raise UserError(f"--capture {captured.path}: no shot in which {SEEN:.0%} of a person are seen")
+    pictures, size, box, pid, *others = zip(*rows, strict=True)
+    shape, turns, facing, at = (_tensor(part) for part in others)
+    return Shots(pictures, _tensor(size), _tensor(box), np.array(pid), shape, turns, facing, at)
+
+
+def _tensor(values: Any) -> Tensor:
+    return torch.from_numpy(np.array(values, np.float32))
+
+
+class Meshing(Learning):
+    """The stage.
+
+    Args:
+        chosen: settings. net: to be trained. shots: to learn from. machine: what it runs on.
+    """
+
+    name = "mesh"
+    clip = 1.0  # a rotation's numbers may come near zero, where its gradient has no bound
+
+    def __init__(self, chosen: Mesh, net: Regressor, shots: Shots, machine: Machine) -> None:
+        self.seed, self.epochs, self.steps, self.chosen = chosen.seed, chosen.epochs, chosen.steps, chosen
+        self.net, self.shots, self.machine = net.to(machine.device).train(), shots, machine
+        self.augmentation = chosen.augmentation
+        self.optimizer = adam(net.parameters(), chosen.lr, chosen.weight_decay)
+
+    def begin_epoch(self, epoch: int) -> Mapping[str, float]:
+        """Sets the rate."""
+        drops = (epoch >= 2 * self.epochs / 3) + (epoch >= 5 * self.epochs / 6)
+        self.optimizer.param_groups[0]["lr"] = self.chosen.lr * 0.1**drops
+        return {}
+
+    def feed(self, epoch: int, step: int) -> None:
+        """All shots in turn, cut anew."""
+        draws, count = rng(self.seed, self.name, epoch), self.batches * self.chosen.batch
+        rounds = [draws.permutation(len(self.shots)) for _ in range(-(-count // len(self.shots)))]
+        index = torch.from_numpy(np.concatenate(rounds)[:count])
+        box, flip = drawn_boxes(self.shots, index, self.chosen, draws), torch.from_numpy(draws.random(count) < 0.5)
+        self.crops = Crops(self.shots, index, box, flip, self.chosen.height, self.chosen.width)
+        batches = [*np.arange(count).reshape(self.batches, -1)]
+        self.given = self.opened(self.crops, batches, step, self.seed, "augment", epoch)
+
+    def loss(self) -> tuple[Tensor, dict[str, Tensor]]:
+        """Keypoints in the picture and in space, the surface, and what moves them."""
+        (pictures,), index = next(self.given)
+        with self.machine.casting():
+            numbers = self.net(pictures)
+        self.machine.passed["image_steps"] += 3 * len(index)
+        model, chosen = self.net.model, self.chosen
+        guess, truth = self.net.pose(numbers), self.crops.pose(model, index[ranks.share(len(index))])
+        wanted = mesh_net.packed(truth)
+        rotations = slice(None, 6 * model.bones + 6)
+        (skin, joints), (true_skin, true_joints) = model(guess), model(truth)
+        off = projected(joints, guess.camera) - projected(true_joints, truth.camera)
+        terms = {
+            "flat": chosen.flat * off.abs().mean(),
+            "solid": chosen.solid * (joints - true_joints).abs().mean(),
+            "surface": chosen.surface * (skin - true_skin).abs().mean(),
+            "rotation": chosen.rotation * (numbers - wanted)[:, rotations].abs().mean(),
+            "shape": chosen.shape * (guess.shape - truth.shape).abs().mean(),
+        }
+        return torch.stack([*terms.values()]).sum(), terms
+
+    def nets(self) -> Iterable[nn.Module]:
+        """The one."""
+        return [self.net]
+
+    def optimizers(self) -> Sequence[torch.optim.Optimizer]:
+        """The one."""
+        return [self.optimizer]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Net and optimizer."""
+        return {"net": self.net.state_dict(), "optimizer": self.optimizer.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Takes up a state."""
+        self.net.load_state_dict(state["net"])
+        self.optimizer.load_state_dict(state["optimizer"])
+
+
+def drawn_boxes(shots: Shots, index: Tensor, chosen: Mesh, draws: np.random.Generator) -> Tensor:
+    """Boxes (N, 4) as a detector might have them of shots `index` (N,): edges moved, some cut off; in the picture."""
+    count, box = len(index), shots.box[index]
+    size = (box[:, 2:] - box[:, :2]).repeat(1, 2)
+    moved = box + _tensor(draws.uniform(-chosen.pad, chosen.pad, (count, 4))) * size
+    is_cut, amount = draws.random(count) < chosen.cut, draws.uniform(0, 1 / 3, count)
+    edge = draws.choice([0, 2, 3, 3], count)  # left, right or, as often as both, the bottom
+    off = np.zeros((count, 4))
+    off[np.arange(count), edge] = is_cut * amount * np.where(edge == 0, 1, -1)
+    return within(moved + _tensor(off) * size, shots.size[index])
+
+
+def within(box: Tensor, size: Tensor) -> Tensor:
+    """Boxes (N, 4) as far as they are in pictures of sizes (N, 2)."""
+    return box.clamp_min(0).minimum(size.repeat(1, 2))
+
+
+def plain(shots: Shots, chosen: Mesh) -> Crops:
+    """Everybody's crop as their own box has it."""
+    everyone, never = torch.arange(len(shots)), torch.zeros(len(shots), dtype=torch.bool)
+    return Crops(shots, everyone, within(shots.box, shots.size), never, chosen.height, chosen.width)
+
+
+@torch.no_grad()
+def measured(guess: Pose, truth: Pose, model: BodyModel, draws: drawing.Painter) -> dict[str, float]:
+    """How far poses are from the truth.
+
+    Returns:
+        mpjpe_mm: mean distance of keypoints, from the pelvis' head; pa_mpjpe_mm: after they were aligned; pve_mm: of
+        vertices; flat: of keypoints in the picture, whose height is 1; iou: of the silhouettes, mean.
+    """
+    sums: defaultdict[str, float] = defaultdict(float)
+    for first in range(0, len(guess.shape), 256):
+        one, two = (Pose(*(part[first : first + 256] for part in pose)) for pose in (guess, truth))
+        (skin, joints), (true_skin, true_joints) = model(one), model(two)
+        off = projected(joints, one.camera) - projected(true_joints, two.camera)
+        masks = [draws.draw(s, p.camera, 128, 64).any(3) for s, p in ((skin, one), (true_skin, two))]
+        shared, either = ((how(*masks)).sum((1, 2)) for how in (np.logical_and, np.logical_or))
+        sums["mpjpe_mm"] += 1000 * float((joints - true_joints).norm(dim=2).mean(1).sum())
+        sums["pa_mpjpe_mm"] += 1000 * float((aligned(joints, true_joints) - true_joints).norm(dim=2).mean(1).sum())
+        sums["pve_mm"] += 1000 * float((skin - true_skin).norm(dim=2).mean(1).sum())
+        sums["flat"] += float((off / 2).norm(dim=2).mean(1).sum())
+        sums["iou"] += float((shared / np.maximum(either, 1)).sum())
+    return {name: value / len(guess.shape) for name, value in sums.items()}
+
+
+@torch.no_grad()
+def sheet(images: Images, pose: Pose, model: BodyModel, draws: drawing.Painter) -> bytes:
+    """A JPEG of some pictures; below them the bodies over them, and the bodies turned by 90, 180 and 270 degrees."""
+    chosen = np.unique(np.linspace(0, len(images) - 1, SHEET).astype(int))
+    pictures, pose = images.__getitems__(chosen), Pose(*(part[chosen] for part in pose))
+    size = images.height, images.width
+    rows = [pictures]
+    for quarter in range(4):
+        turned = pose.turned(torch.full((len(chosen),), quarter * torch.pi / 2, device=pose.shape.device))
+        made = draws.draw(model(turned)[0], turned.camera, *size)
+        rows.append(made if quarter else np.where(made.any(3, keepdims=True), pictures // 3 + made // 3 * 2, pictures))
+    page = np.concatenate([np.concatenate([*row], 1) for row in rows])
+    scale = 256 / images.height
+    return encode(np.asarray(Image.fromarray(page).resize([round(side * scale) for side in page.shape[1::-1]])))
+
+
+def work(chosen: Mesh) -> None:
+    """Trains, unless that was done; writes meshes where they are asked for."""
+    if not chosen.capture:
+        raise UserError("--capture: wanted a capture's name or path")
+    captures = {name: open_capture(_where(name, chosen)) for name in (chosen.capture, chosen.test) if name}
+    machine = Machine.of(run.choose_device(chosen.device), chosen.amp)
+    contents = {k: v for k, v in settings.of_the_result(chosen).items() if k not in OF_OUTPUT}
+    contents["data"] = {name: _fingerprint(one) for name, one in captures.items()}
+    output_folder(chosen.runs)
+    name = captures[chosen.capture].name
+    folder = run.choose_folder(chosen.runs, "mesh", name, chosen.seed, contents, chosen.again)
+    if run.result_of(folder) is None:
+        with run.opened(folder, contents, machine.device, chosen.force):
+            train(chosen, captures[chosen.capture], captures.get(chosen.test or ""), folder, machine)
+    else:
+        print(f"finished earlier (--again runs it anew): {folder / MODEL}")
+    if chosen.predict:
+        predict(chosen, folder, machine)
+
+
+def _where(name: str, chosen: Mesh) -> Path:
+    return Path(name) if "/" in name else data_root(chosen.data_root) / "captures" / name
+
+
+def _fingerprint(captured: Capture) -> str:
+    """Of its settings and of which units there are."""
+    names = [unit.name for unit in captured.units()]
+    return hashlib.sha256(json.dumps([captured.info, names], sort_keys=True).encode()).hexdigest()
+
+
+def train(chosen: Mesh, captured: Capture, other: Capture | None, folder: Path, machine: Machine) -> None:
+    """A run: net, figures on people whom it does not know, sheet."""
+    tiers = Tiers(smplx=chosen.body_dir)
+    people = People(captured, tiers)
+    space = body_space([*people.bodies()], chosen.components)
+    model = BodyModel({name: torch.from_numpy(getattr(space, name)) for name in BodyModel.parts}).float()
+    shots = read_shots(people, space, captured, chosen.shots)
+    if other:
+        unknown = read_shots(People(other, tiers), space, other, chosen.shots)
+    else:
+        held = np.isin(shots.pid, np.unique(shots.pid)[9::10])
+        shots, unknown = shots.take(np.flatnonzero(~held)), shots.take(np.flatnonzero(held))
+        if not len(unknown):
+            raise UserError(f"--capture {captured.path}: fewer than ten people, so nobody to measure on; wanted --test")
+    known = plain(shots, chosen)
+    truth = known.pose(model, torch.arange(len(shots)))
+    front = torch.tensor(FRONT).expand(len(shots), 3, 3)  # people look everywhere: the mean of that is no rotation
+    mean = mesh_net.packed(truth._replace(facing=front)).mean(0)
+    spec = EncoderSpec(chosen.backbone, chosen.height, chosen.width, "avg")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed_of(chosen.seed, "mesh"))
+        net = Regressor(backbones.build(spec, chosen.init, chosen.seed), model, mean)
+    cost = loop.run(Meshing(chosen, net, shots, machine), folder, chosen.watched)
+    if not ranks.first():
+        return
+    net.save(folder / MODEL)
+    crops, painter = plain(unknown, chosen), drawing.painter(net.model, chosen.draw_by)
+    truth = crops.pose(net.model, torch.arange(len(unknown), device=machine.device))
+    average = mesh_net.unpacked(net.get_buffer("mean").expand(len(unknown), -1), model.bones, len(model.components))
+    guess = mesh_net.regressed(net, crops)
+    figures = {row: measured(pose, truth, net.model, painter) for row, pose in (("net", guess), ("mean", average))}
+    write_whole(folder / "sheet.jpg", sheet(crops, guess, net.model, painter))
+    run.finish(folder, {"figures": figures, "people": len(np.unique(unknown.pid)), "crops": len(unknown), "cost": cost})
+    print(_table(figures, unknown))
+    print(f"bodies over some of them: {folder / 'sheet.jpg'}\nmodel: {folder / MODEL}")
+
+
+def _table(figures: Mapping[str, Mapping[str, float]], unknown: Shots) -> str:
+    """The figures, one line each."""
+    told = {
+        "mpjpe_mm": "mm, keypoints from the pelvis", "pa_mpjpe_mm": "mm, keypoints, aligned",
+        "pve_mm": "mm, vertices from the pelvis", "flat": "of the crop's height, keypoints in the picture",
+        "iou": "overlap of silhouettes",
+    }  # fmt: skip
+    lines = [f"{len(unknown):,} crops of {len(np.unique(unknown.pid))} people who were not learnt from"]
+    lines.append(f"{'net':>10}{'average':>10}")
+    for name, text in told.items():
+        digits = 1 if name.endswith("mm") else 3
+        lines.append("".join(f"{figures[row][name]:10.{digits}f}" for row in ("net", "mean")) + f"  {text}")
+    return "\n".join(lines)
+
+
+def predict(chosen: Mesh, folder: Path, machine: Machine) -> None:
+    """Meshes of a dataset's training crops, in the order in which a method that knows no labels sees them."""
+    assert chosen.predict
+    dataset = open_dataset(chosen.predict, chosen.data_root)
+    path = folder / f"{dataset.name}.meshes.safetensors"
+    net = mesh_net.load(folder / MODEL).to(machine.device)
+    images = Images(unlabelled(dataset.split("train")), net.spec.height, net.spec.width)
+    pose = mesh_net.regressed(net, images)
+    Meshes(net.model, mesh_net.packed(pose), {"data": dataset.fingerprint}).save(path)
+    page = path.with_name(f"{dataset.name}.jpg")
+    write_whole(page, sheet(images, pose, net.model, drawing.painter(net.model, chosen.draw_by)))
+    print(f"bodies over some of them: {page}\nmeshes of {len(images):,} crops: {path}")
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """The command."""
+    given = sys.argv[1:] if args is None else list(args)
+
+    def begin(first: Mesh) -> None:
+        work(settings.resolve(first, given, SMALL, {}, lambda one: run.choose_device(one.device) == "cpu"))
+
+    ranks.begin()
+    command(Mesh, begin, given)
+
+
+if __name__ == "__main__":
+    main()
