@@ -22,7 +22,6 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 from PIL import Image
-from scipy.ndimage import gaussian_filter
 
 from labeler import label
 from labeler.backends import Choice
@@ -36,6 +35,7 @@ from synth.person.identity import identities
 from synth.plan import QUALITIES, Quality, Unit, units
 from synth.render import person_row
 from synth.work import Job
+from train.parts.ssim import ssim
 
 HEIGHT_PX = QUALITIES["good"].height_px
 PLAIN = {16: Quality(16, HEIGHT_PX), 1: Quality(1, HEIGHT_PX)}
@@ -233,7 +233,7 @@ def _references(world: World, some: list[Unit], looks: dict, shots: dict[str, Sh
         "compared_region_px": float(np.mean(pixels)),
         "cpu_s_full_frame": float(np.mean(frames)),
         "psnr_db": float(np.mean([10 * np.log10(255**2 / np.mean((a - b) ** 2)) for a, b in pairs])),
-        "ssim": float(np.mean([_ssim(a, b) for a, b in pairs])),
+        "ssim": float(np.mean(ssim(*map(np.stack, zip(*pairs))))),
         "triangles_median": float(np.median([len(shoot.build(look).faces) for look in looks.values()])),
     }
 
@@ -244,21 +244,6 @@ def _crop(shot: Shot) -> np.ndarray:
     box = [(v - o) * scale for v, o in zip(shot.truth["box"], (x, y, x, y))]
     with Image.open(BytesIO(shot.jpg)) as picture:
         return np.asarray(picture.convert("RGB").resize(SIZE, Image.Resampling.BICUBIC, box=tuple(box)), float)
-
-
-def _ssim(a: np.ndarray, b: np.ndarray) -> float:
-    """Structural similarity of two pictures (H, W, 3) in grey, windows of a Gaussian of 1.5 pixels (Wang et al. 2004,
-    equation 13).
-    """
-
-    def mean(values: np.ndarray) -> np.ndarray:
-        return gaussian_filter(values, 1.5, truncate=3.5)
-
-    x, y = (picture @ [0.299, 0.587, 0.114] for picture in (a, b))
-    mx, my = mean(x), mean(y)
-    vx, vy, cov = mean(x * x) - mx**2, mean(y * y) - my**2, mean(x * y) - mx * my
-    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
-    return float(((2 * mx * my + c1) * (2 * cov + c2) / ((mx**2 + my**2 + c1) * (vx + vy + c2))).mean())
 
 
 def _pieces(plan: list[Unit], looks: dict, count: int, sights: int, quality: str, out: Path) -> list[Job]:

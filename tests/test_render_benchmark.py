@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from benchmarks.recognition import _alternate
-from benchmarks.render import SIZE, _in_view, _some_shots, _ssim, _world
+from benchmarks.render import SIZE, _in_view, _some_shots, _world
 from synth.plan import units
+from train.parts.ssim import ssim
 
 PLAN = [*units(_world(4), 12, 0)]
 
@@ -34,9 +35,10 @@ def test_structural_similarity() -> None:
     random = np.random.default_rng(0)
     a = random.uniform(0, 255, (60, 40, 3))
     b = np.clip(a + random.normal(0, 30, a.shape), 0, 255)
-    assert _ssim(a, a) == pytest.approx(1)
-    assert _ssim(a, b) == pytest.approx(_plain_ssim(a, b), abs=0.01)  # edges apart
-    assert _ssim(a, b) < 0.99 and SIZE == (128, 256)
+    same, other = ssim(np.stack([a, a]), np.stack([a, b]))
+    assert same == pytest.approx(1)
+    assert other == pytest.approx(_plain_ssim(a, b), abs=0.01)  # edges apart
+    assert other < 0.99 and SIZE == (128, 256)
 
 
 def test_some_shots_are_spread_over_the_plan() -> None:

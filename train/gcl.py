@@ -218,13 +218,17 @@ class Joint(OnClusters):
         self.memory.update(self.index, self.feature.detach())
 
     def end_epoch(self, epoch: int) -> Mapping[str, float]:
-        """Tells what identity and structure do to the features of what is made."""
-        told = super().end_epoch(epoch)
-        return {**told, **self.generator.swapped(self.encoder, self.target.images)} if self.generator else told
+        """Tells what identity and structure do to the features of what is made, and how alike its pictures are."""
+        told = dict(super().end_epoch(epoch))
+        if self.generator:
+            images, label = self.target.images, self.memory.label.cpu().numpy()
+            told |= self.generator.swapped(self.encoder, images)
+            told |= self.generator.similarity(self.encoder, images, label, rng(self.seed, "similarity", epoch))
+        return told
 
     def sheets(self) -> Sequence[report.Sheet]:
         """New views, swaps and ways from one identity to another."""
-        return self.generator.sheets(self.encoder, self.target.images) if self.generator else []
+        return self.generator.sheets(self.encoder, self.target.images, self.seed) if self.generator else []
 
     def nets(self) -> Iterable[nn.Module]:
         """All."""

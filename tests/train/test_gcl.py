@@ -16,7 +16,7 @@ from opengspr.randomness import rng
 from tests.train.test_recipes import arguments
 from tests.train.worlds import draw_worlds, drawn_meshes
 from train import gcl, source
-from train.parts import backbones, losses, views
+from train.parts import backbones, losses, view_learning, views
 from train.parts.data import Images, Unlabelled, signed, standardised, to_tensor
 from train.parts.learning import Machine
 from train.parts.memory import InstanceMemory
@@ -308,6 +308,57 @@ def test_swaps_are_told_apart(generator: Views) -> None:
     made = views.look(net, standardised(OnlyIdentity()(seen.identity, seen.identity)))
     wanted = float((made.feature - seen.feature).detach().norm(dim=1).mean())
     assert told[OnlyIdentity]["structure_swapped_apart"] == pytest.approx(wanted, rel=1e-4)
+
+
+def test_pairs_are_of_one_cluster_each_picture_beside_the_next() -> None:
+    label = np.array([3, 0, 3, 1, 0, 3, 2])
+    pairs = view_learning.pairs_within(label, 10, np.random.default_rng(0))
+    assert pairs.shape == (2, 3) and (label[pairs[0]] == label[pairs[1]]).all() and (pairs[0] != pairs[1]).all()
+    assert view_learning.pairs_within(label, 2, np.random.default_rng(0)).shape == (2, 2)
+    assert view_learning.pairs_within(np.arange(4), 2, np.random.default_rng(0)).shape == (2, 0)
+
+
+def test_similarity_is_of_pairs_from_one_cluster(generator: Views, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures alike by two; new views, one for each picture, as a decoder without structure makes them."""
+    net, images = encoder(), pictures()
+    assert images.kept is not None
+    images.kept[1::2] = images.kept[::2]
+    label, draws = np.arange(COUNT) // 2, np.random.default_rng
+    told = generator.similarity(net, images, label, draws(0))
+    assert told["pictures_similarity"] == pytest.approx(1) and told["views_similarity"] < 0.99
+    generator.nets.decoder = PlainDecoder()  # type: ignore[assignment]  # stands for the decoder
+    assert generator.similarity(net, images, label, draws(0))["views_similarity"] == pytest.approx(1)
+    other = generator.similarity(net, images, np.roll(label, 1), draws(0))
+    assert other["pictures_similarity"] < 0.9
+    assert generator.similarity(net, images, np.arange(COUNT), draws(0)) == {}
+    seen = []
+    monkeypatch.setattr(
+        generator, "structure", lambda index, view: seen.append(view) or torch.zeros(len(index), 3, HEIGHT, WIDTH)
+    )
+    assert generator.shown(net, images, np.arange(COUNT), draws(0)).shape == (COUNT, HEIGHT, WIDTH, 3)
+    assert min(map(min, seen)) >= 1  # never as they stand
+
+
+class PlainDecoder(torch.nn.Module):
+    """Makes a picture of nothing but the identity."""
+
+    def forward(self, identity: Tensor, structure: Tensor) -> Tensor:
+        grey = identity.mean((1, 2, 3)).view(-1, 1, 1, 1).expand(-1, 3, HEIGHT, WIDTH)
+        return (grey * torch.linspace(-9, 9, WIDTH)).tanh()
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_realism_is_told_or_what_it_lacks(generator: Views, there: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[tuple[Images, Images]] = []
+    monkeypatch.setattr(view_learning.fid, "missing", lambda: "" if there else "weights")
+    monkeypatch.setattr(view_learning.fid, "fid", lambda *sets: given.append(sets[:2]) or 12.34)
+    note = generator.sheets(encoder(), pictures(), 0)[0].note
+    if there:
+        real, made = given[0]
+        assert note.endswith("12.3") and (real.__getitems__([0]) == pictures().__getitems__([0])).all()
+        assert len(real) == len(made) == COUNT and not (made.__getitems__([0]) == real.__getitems__([0])).all()
+    else:
+        assert "not measured, wanted weights" in note and not given
 
 
 @pytest.fixture(scope="module")

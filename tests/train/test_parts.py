@@ -404,7 +404,7 @@ def test_names_are_escaped(tmp_path: Path) -> None:
     assert "<b>" not in line_chart("<b>", {"<b>": [(1, 2)]}, "<b>")
     bad = "<script>alert(1)</script>"
     picture = np.zeros((1, 8, 4, 3), np.uint8)
-    sheet = report.Sheet(bad, {"before": picture, bad: picture})
+    sheet = report.Sheet(bad, {"before": picture, bad: picture}, bad)
     assert "<script" not in report._sheet(sheet)
     assert "<b>" not in bar_chart("<b>", {"<b>": 1.0})
     history = [{"stage": bad, "epoch": 1, bad: 1.0, f"fusion_weight_{bad}": 1.0}]

@@ -80,6 +80,10 @@ DIAGNOSIS = {  # of pseudo-labels: endings of what stages log, titles of charts,
     "_alone": ("images in no cluster", ""),
     "_dropped": ("clustered images that the criteria set apart", ""),
     "_apart": ("distance of features", "Distances are Euclidean, of pooled features of the same images of the target."),
+    "_similarity": (
+        "structural similarity in a cluster",
+        "Structural similarity (SSIM) is of pairs from one cluster: of pictures, and of new views of them.",
+    ),
     "_agreement": ("overlap of an image's two clusters", "Overlap is that of both branches' clusters."),
     "_purity": ("purity", "Purity is the share of clustered images whose cluster is mostly of their person."),
     "_completeness": (
@@ -96,10 +100,11 @@ JUDGED = (
 
 @dataclass(frozen=True)
 class Sheet:
-    """Rows of pictures, by what they show: (N, H, W, 3) uint8 each, what belongs together in one column."""
+    """Rows of pictures, by what they show: (N, H, W, 3) uint8 each, what belongs together in one column; a sentence."""
 
     title: str
     rows: Mapping[str, np.ndarray]
+    note: str = ""
 
 
 def sheet(title: str, before: Images, after: Images) -> Sheet:
@@ -259,7 +264,8 @@ def _sheet(sheet: Sheet) -> str:
         filled += ["<span></span>"] * (SHEET_COLUMNS - len(pictures))
         rows.append(f'<span class="soft">{escape(name)}</span>{"".join(filled)}')
     cells = f'<div class="sheet">{"".join(rows)}</div>'
-    return f'<h2>{escape(sheet.title)}</h2><div class="wide">{cells}</div>'
+    note = f'<p class="soft">{escape(sheet.note)}</p>' if sheet.note else ""
+    return f'<h2>{escape(sheet.title)}</h2>{note}<div class="wide">{cells}</div>'
 
 
 def _picture(picture: np.ndarray) -> str:

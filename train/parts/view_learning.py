@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from opengspr import checkpoint, loop, ranks
 from opengspr.randomness import rng, seed_of
-from train.parts import report, run, sampling, structures
+from train.parts import fid, report, run, sampling, structures
 from train.parts.adversarial import fixed
 from train.parts.backbones import Encoder
 from train.parts.data import Augmentation, Images, from_bytes, signed, standardised, to_bytes, to_tensor
@@ -19,12 +19,15 @@ from train.parts.drawing import Painter
 from train.parts.learning import Learning, Machine
 from train.parts.mesh_net import Meshes
 from train.parts.preparation import Job
+from train.parts.ssim import ssim
 from train.parts.structures import VIEWS
 from train.parts.translation import BETAS
 from train.parts.views import Made, Seen, ViewNets, ViewSpec, look
 
 AS_THEY_ARE = Augmentation(erase=0.0, shift=False, flip=False)  # or bodies would not fit their pictures
 SWAPPED = 128  # pictures by which swaps are measured
+PAIRS = 500  # by which structural similarity is
+COMPARED = 2000  # pictures whose new views are compared with them as sets
 WEIGHTS = "views.safetensors"
 
 
@@ -92,7 +95,43 @@ class Views:
         return far
 
     @torch.no_grad()
-    def sheets(self, encoder: Encoder, target: Images) -> list[report.Sheet]:
+    def shown(self, encoder: Encoder, target: Images, index: np.ndarray, draws: np.random.Generator) -> np.ndarray:
+        """A new view of each of pictures `index` (N,), (N, H, W, 3) uint8."""
+        encoder.eval()
+        view = draws.integers(1, VIEWS, len(index))
+        found = [np.zeros((0, target.height, target.width, 3), np.uint8)]
+        for part in np.split(np.arange(len(index)), range(SWAPPED, len(index), SWAPPED)):
+            pictures = to_tensor(target.__getitems__(index[part]), self.machine.device)
+            codes = look(encoder, pictures).identity, self.nets.structure(self.structure(index[part], view[part]))
+            found.append(to_bytes(self.nets.decoder(*codes)))
+        return np.concatenate(found)
+
+    def similarity(
+        self, encoder: Encoder, target: Images, label: np.ndarray, draws: np.random.Generator
+    ) -> dict[str, float]:
+        """Mean structural similarity (SSIM, Table 5.4) of pairs from one cluster: of pictures, and of their new views.
+
+        Args:
+            label: (N,) of the target's pictures. draws: of pairs and views.
+        """
+        pairs = pairs_within(label, PAIRS, draws)
+        if not pairs.size:
+            return {}
+        pictures = target.__getitems__(pairs.ravel()), self.shown(encoder, target, pairs.ravel(), draws)
+        names = ("pictures_similarity", "views_similarity")
+        return {name: float(ssim(*np.split(one, 2)).mean()) for name, one in zip(names, pictures)}
+
+    def realism(self, encoder: Encoder, target: Images, seed: int) -> str:
+        """How far new views are from the pictures, as sets of them (FID, Table 5.4)."""
+        if fid.missing():
+            return f"Fréchet Inception distance of new views to the pictures: not measured, wanted {fid.missing()}"
+        index = np.unique(np.linspace(0, len(target) - 1, COMPARED).astype(int))
+        sets = [target.__getitems__(index), self.shown(encoder, target, index, rng(seed, "views", "fid"))]
+        distance = fid.fid(*map(Images.of_array, sets), self.machine.device)
+        return f"Fréchet Inception distance of {len(index):,} new views to the pictures: {distance:.1f}"
+
+    @torch.no_grad()
+    def sheets(self, encoder: Encoder, target: Images, seed: int) -> list[report.Sheet]:
         """Some pictures from all sides; in each other's structure; and ways from one identity to another."""
         encoder.eval()
         columns = report.SHEET_COLUMNS
@@ -115,7 +154,7 @@ class Views:
             steps = made(between, np.repeat(index[k], len(share)))
             ways[f"way {k // 3 + 1}"] = np.concatenate([pictures[k : k + 1], steps, pictures[k + 1 : k + 2]])
         return [
-            report.Sheet("The same people from new sides", sides),
+            report.Sheet("The same people from new sides", sides, self.realism(encoder, target, seed)),
             report.Sheet("One picture's identity in another's structure", swapped),
             report.Sheet("From the first picture's identity to the last's, in the first's structure", ways),
         ]
@@ -175,6 +214,15 @@ class ViewLearning(Learning):
         """Takes up a state."""
         self.views.nets.load_state_dict(state["nets"])
         self.optimizer.load_state_dict(state["optimizer"])
+
+
+def pairs_within(label: np.ndarray, most: int, draws: np.random.Generator) -> np.ndarray:
+    """Pairs of pictures that share a label (N,): (2, P) numbers of pictures, at most so many pairs."""
+    order = draws.permutation(len(label))
+    order = order[np.argsort(label[order], kind="stable")]
+    pairs = np.stack([order[:-1], order[1:]])[:, label[order[:-1]] == label[order[1:]]]
+    kept: np.ndarray = draws.permutation(pairs.T)[:most].T
+    return kept
 
 
 def one_by_one(stage: Learning, epoch: int, count: int, size: int) -> list[np.ndarray]:
