@@ -17,6 +17,10 @@ from train.parts.body import BodyModel, projected
 
 By = Literal["auto", "egl", "osmesa", "torch"]
 DEPTH_STEPS = 1 << 30
+AT_ONCE = {
+    "cpu": 4,
+    "cuda": 256,
+}  # bodies; on a CPU what its caches hold
 
 
 class Painter(Protocol):
@@ -61,9 +65,14 @@ class Rasteriser:
     def __init__(self, model: BodyModel) -> None:
         self.faces, self.colours = model.faces, colours(model).float()
 
-    @torch.no_grad()
     def draw(self, vertices: Tensor, camera: Tensor, height: int, width: int) -> np.ndarray:
         """See `Painter`."""
+        size = AT_ONCE[vertices.device.type]
+        parts = zip(vertices.split(size), camera.split(size), strict=True)
+        return np.concatenate([self._some(*part, height, width) for part in parts])
+
+    @torch.no_grad()
+    def _some(self, vertices: Tensor, camera: Tensor, height: int, width: int) -> np.ndarray:
         corners = in_pixels(vertices, camera, height, width)[:, self.faces].flatten(0, 1)  # (N F, 3, 3)
         sizes = torch.tensor([width, height], device=corners.device)
         low = (corners[..., :2].amin(1) - 0.5).ceil().clamp_min(0).long()
