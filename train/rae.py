@@ -30,7 +30,7 @@ from opengspr.randomness import rng, seed_of
 from train.parts import adaptation, hosts, losses, preparation, pseudo_labels, report, sampling, translating
 from train.parts.adversarial import fixed
 from train.parts.backbones import Encoder
-from train.parts.cluster_head import ClusterHead
+from train.parts.cluster_head import ClusterHead, class_weights
 from train.parts.data import Images, Labelled, signed, to_bytes, to_tensor
 from train.parts.evaluation import Rows, Truth, apart, extract, pooled_of_some
 from train.parts.learning import Optimizing, adam, sgd
@@ -140,8 +140,15 @@ class Transfer(OnClusters):
                 self.parts["decoder"] = self.twice.maker if chosen.fusion else Decoder(channels)
                 self.parts["pixel_judge"] = Discriminator(3)
         for net in (encoder, self.fused, self.parts):
-            net.to(self.device).train()
+            net.to(self.device)
         work_by(self.fused, -1)
+        known = torch.from_numpy(labelled.label).to(self.device)
+        for name, net in {"classifier": encoder, "fused_classifier": self.fused}.items():
+            if name in self.parts:  # what random rows would teach at first undoes what the encoder knows
+                weights = class_weights(extract(net, labelled.images), known, labelled.classes)
+                self.parts[name].weight.data.copy_(weights)
+        for net in (encoder, self.fused, self.parts):
+            net.train()
         optimizer: Optimizing = sgd if chosen.optimizer == "sgd" else adam
         self.slow = optimizer(encoder.parameters(), chosen.lr, chosen.weight_decay)
         self.fast = optimizer(self.parts.parameters(), chosen.lr_others, chosen.weight_decay)

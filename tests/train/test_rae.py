@@ -18,6 +18,7 @@ from train import benchmark, rae
 from train.parts import backbones, losses
 from train.parts.backbones import Encoder, EncoderSpec
 from train.parts.data import signed, standardised
+from train.parts.evaluation import extract
 from train.parts.norms import DomainNorm, work_by
 from train.parts.preparation import Job, translate
 from train.parts.recurrent import Bilinear, Decoder, Discriminator, Recurrent
@@ -131,6 +132,18 @@ def stage_of(data: Path, runs: Path, **changed: object) -> rae.Transfer:
     stage.begin_epoch(0)
     stage.feed(0, 0)
     return stage
+
+
+def test_classifiers_begin_as_the_classes_are(data: Path, tmp_path: Path) -> None:
+    """A row of the source's classifiers is the mean of the person's features, of either kind, unit norm."""
+    stage = stage_of(data, tmp_path)
+    images, label = stage.labelled.images, torch.from_numpy(stage.labelled.label)
+    for name, net in (("classifier", stage.encoder), ("fused_classifier", stage.fused)):
+        features = extract(net, images).double()
+        for person in (0, 3):
+            wanted = features[label == person].mean(0)
+            weight = stage.parts[name].weight[person].double()
+            torch.testing.assert_close(weight, wanted / wanted.norm(), atol=1e-5, rtol=1e-4)
 
 
 def reached(term: Tensor, net: nn.Module) -> bool:

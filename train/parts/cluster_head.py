@@ -11,6 +11,11 @@ from train.parts.learning import Optimizing, adam
 from train.parts.memory import class_means
 
 
+def class_weights(features: Tensor, label: Tensor, classes: int) -> Tensor:
+    """What a linear classifier begins with, (classes, D): the mean of each class' features (N, D), unit norm."""
+    return F.normalize(class_means(features, label, classes), dim=1)
+
+
 class ClusterHead:
     """Logits of clusters, with an optimizer of its own, since the classes are others each epoch.
 
@@ -39,8 +44,7 @@ class ClusterHead:
         """
         inside = label >= 0
         self._sized(int(label.max()) + 1)
-        means = class_means(features[inside], label[inside], len(self.weight))
-        self.weight.data.copy_(F.normalize(means, dim=1))
+        self.weight.data.copy_(class_weights(features[inside], label[inside], len(self.weight)))
         self.slow = self.weight.detach().clone()
         self.optimizer.param_groups[0]["lr"] = lr
 
