@@ -5,28 +5,22 @@ small, many in a file; those of others' datasets are not copied but linked to wh
 """
 
 import json
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
-from io import BytesIO
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import numpy as np
-from PIL import Image
-from tqdm import tqdm
 from tyro.conf import Positional
 
 from datasets.manifest import Crops, Dataset
 from datasets.opening import open_dataset
+from datasets.thumbnails import linked, small
 from opengspr.command import UserError, command
 from opengspr.files import one_writer, output_folder, write_whole
 
-WIDTH, HEIGHT = 64, 128  # of a small picture, pixels
-COLUMNS, ROWS = 16, 8  # of small pictures in a file
 MOST = 60  # different values of what may be chosen by
 WORN = ("upper", "lower", "shoes", "hair", "hat", "bag")
 PAGE = Path(__file__).with_name("gallery.html")
@@ -56,7 +50,8 @@ def main(settings: Settings) -> None:
     crops = shown(dataset.crops, settings.most)
     with one_writer(output_folder(settings.out)) as out:
         write_whole(out / MARK, dataset.fingerprint.encode())
-        pictures = _small(crops, out) if dataset.ours else _linked(crops, out)
+        files = [crops.root / key for key in crops.column("key")]
+        pictures = small(crops.image, len(crops), out) if dataset.ours else {"links": linked(files, out)}
         write_whole(out / "index.html", page(dataset, crops, pictures).encode())
     print(f"gallery of {len(crops)} crops: {out / 'index.html'}")
 
@@ -69,30 +64,6 @@ def shown(crops: Crops, most: int) -> Crops:
         ends = ends[ends <= most]
         order = order[: ends[-1] if len(ends) else most]
     return crops.take(order)
-
-
-def _small(crops: Crops, out: Path) -> dict[str, Any]:
-    """Writes small pictures, many in a file."""
-    folder, at_once = output_folder(out / "pictures"), COLUMNS * ROWS
-    for number, start in enumerate(tqdm(range(0, len(crops), at_once), unit="file", disable=None)):
-        sheet = Image.new("RGB", (COLUMNS * WIDTH, ROWS * HEIGHT), "#eef0f3")
-        for place, i in enumerate(range(start, min(start + at_once, len(crops)))):
-            picture = Image.fromarray(crops.image(i))
-            scale = min(WIDTH / picture.width, HEIGHT / picture.height)
-            size = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
-            picture = picture.resize(size, Image.Resampling.LANCZOS)
-            left, top = place % COLUMNS * WIDTH, place // COLUMNS * HEIGHT
-            sheet.paste(picture, (left + (WIDTH - size[0]) // 2, top + (HEIGHT - size[1]) // 2))
-        stream = BytesIO()
-        sheet.save(stream, "JPEG", quality=82)
-        write_whole(folder / f"{number:05d}.jpg", stream.getvalue())
-    return {"columns": COLUMNS, "rows": ROWS}
-
-
-def _linked(crops: Crops, out: Path) -> dict[str, Any]:
-    """Where the pictures of somebody else's dataset are, seen from the page."""
-    top = os.path.relpath(crops.root, out)
-    return {"links": [quote(Path(top, key).as_posix()) for key in crops.column("key")]}
 
 
 def page(dataset: Dataset, crops: Crops, pictures: dict[str, Any]) -> str:

@@ -6,14 +6,15 @@ from pathlib import Path
 from datasets.known import KNOWN
 from datasets.manifest import Dataset, read_own
 from datasets.pictures import DatasetError
-from datasets.trees import find_known, read_tree, recognised
+from datasets.trees import find_known, read_plain, read_tree, recognised
 from opengspr.command import data_root as resolve_data_root
 
 
 def open_dataset(name_or_path: str | Path, data_root: str | Path | None = None) -> Dataset:
     """Opens a dataset by its name below the data root, or by a path (anything with a slash in it).
 
-    Names of others' datasets are those of `known.KNOWN`, whatever their folders are called.
+    Names of others' datasets are those of `known.KNOWN`, whatever their folders are called. Any other folder with
+    pictures in it is a dataset of crops that nobody labelled.
 
     Raises:
         DatasetError: unknown, not labelled yet, not a dataset, unfinished, or of a newer schema.
@@ -31,7 +32,9 @@ def open_dataset(name_or_path: str | Path, data_root: str | Path | None = None) 
             )
         if form := recognised(root):
             return read_tree(form[0], root, form[1])
-        raise DatasetError(f"{root}: not a dataset: neither ours nor in a layout that datasets.list names")
+        if plain := read_plain(root):
+            return plain
+        raise DatasetError(f"{root}: not a dataset: neither ours nor in a layout that datasets.list names, no picture")
     if root.exists():
         raise DatasetError(f"{root}: a file, wanted a dataset's folder")
     capture = top / "captures" / root.name

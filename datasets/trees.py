@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from datasets.known import KNOWN, MARKET, MARKET_NAME, Known
-from datasets.layouts import Folders, Layout, rule_of
+from datasets.layouts import Folders, Layout, pictures_below, rule_of
 from datasets.manifest import Crops, Dataset
 from datasets.pictures import DatasetError, InFiles
 from datasets.splits import counts
@@ -107,6 +107,38 @@ def read_tree(name: str, root: Path, layout: Layout) -> Dataset:
     }
     crops = Crops(table, InFiles(root, table["key"].combine_chunks()))
     return Dataset(own, root, info, digest.hexdigest(), crops)
+
+
+def read_plain(root: Path) -> Dataset | None:
+    """A folder of pictures that nobody labelled, as a dataset to learn from: each of its subfolders is a camera, and
+    pid is -1. None where there is no picture.
+
+    Raises:
+        DatasetError: a name that is no text.
+    """
+    found = [*pictures_below(root)]
+    if not found:
+        return None
+    keys, sizes = zip(*found, strict=True)
+    if odd := [key for key in keys if not key.isprintable()]:
+        raise DatasetError(f"{str(root / odd[0])!r}: wanted a name that is text")
+    folders = [key.partition("/")[0] if "/" in key else "" for key in keys]
+    camid = np.unique(folders, return_inverse=True)[1].astype(np.int64)
+    pid, frame = np.full(len(keys), JUNK_PID), np.zeros(len(keys), np.int64)
+    split = np.full(len(keys), "train")
+    columns = {"key": keys, "split": split.tolist(), "pid": pid, "camid": camid, "frame": frame, "size": sizes}
+    table = pa.table({name: pa.array(values) for name, values in columns.items()})
+    digest = hashlib.sha256("".join(f"{key}\0{size}\n" for key, size in found).encode())
+    name = root.resolve().name
+    info = {
+        "name": name,
+        "counts": counts(pid, camid, split),
+        "drops": {},
+        "licence": "unknown",
+        "provenance": {"dataset": "a folder of pictures", "version": ""},
+    }
+    crops = Crops(table, InFiles(root, table["key"].combine_chunks()))
+    return Dataset(name, root, info, digest.hexdigest(), crops)
 
 
 def _counted(*columns: np.ndarray) -> np.ndarray:

@@ -181,7 +181,7 @@ def work(chosen: ABMT) -> None:
     """A whole run."""
     job = Job.of(chosen, needs_source=False)
 
-    def teaching(encoder: Encoder, truth: Truth) -> AsymmetricTeaching:
+    def teaching(encoder: Encoder, truth: Truth | None) -> AsymmetricTeaching:
         source = job.source("src") if "src" in job.data else None
         return AsymmetricTeaching(chosen, encoder, job.target("tgt"), truth, job.machine, source=source)
 

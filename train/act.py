@@ -160,7 +160,7 @@ def work(chosen: ACT) -> None:
     """A whole run."""
     job = Job.of(chosen)
 
-    def teaching(encoder: Encoder, truth: Truth) -> CoTeaching:
+    def teaching(encoder: Encoder, truth: Truth | None) -> CoTeaching:
         return CoTeaching(chosen, encoder, job.target("tgt"), truth, job.machine, source=job.source("src"))
 
     adaptation.adapt(job, adaptation.Recipe("act", "ACT", ROWS, "ACT", "ACT: the main net.", teaching))

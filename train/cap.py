@@ -111,7 +111,7 @@ def work(chosen: CAP) -> None:
             f"--tgt {chosen.tgt}: pictures of two known cameras at least are wanted; other recipes do without"
         )
 
-    def build(encoder: Encoder, truth: Truth) -> ByCamera:
+    def build(encoder: Encoder, truth: Truth | None) -> ByCamera:
         return ByCamera(chosen, encoder, job.target("tgt"), truth, job.machine)
 
     adaptation.adapt(job, adaptation.Recipe("cap", "CAP", ROWS, "CAP", "", build))

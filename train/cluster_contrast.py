@@ -87,7 +87,7 @@ def work(chosen: ClusterContrast) -> None:
     """A whole run."""
     job = Job.of(chosen, needs_source=False)
 
-    def contrast(encoder: Encoder, truth: Truth) -> Contrast:
+    def contrast(encoder: Encoder, truth: Truth | None) -> Contrast:
         return Contrast(chosen, encoder, job.target("tgt"), truth, job.machine)
 
     recipe = adaptation.Recipe("cluster_contrast", "Cluster Contrast", ROWS, "Cluster Contrast", "", contrast)

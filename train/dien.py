@@ -201,7 +201,7 @@ def work(chosen: DIEN) -> None:
         raise UserError(f"{what}: wanted at least 1 number and 0 loops")
     job = Job.of(chosen)
 
-    def learning(encoder: Encoder, truth: Truth) -> DomainInvariant:
+    def learning(encoder: Encoder, truth: Truth | None) -> DomainInvariant:
         return DomainInvariant(chosen, encoder, job.source("src"), job.target("tgt"), truth, job.machine)
 
     adaptation.adapt(job, adaptation.Recipe("dien", "DIEN", ROWS, "DIEN", "", learning))

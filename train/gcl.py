@@ -309,7 +309,7 @@ def work(chosen: GCL) -> None:
     meshes = meshes_of(chosen, job.data["tgt"]) if chosen.generate else None  # now, before hours of pretraining
     painter = drawing.painter(meshes.model, chosen.draw_by) if meshes else None
 
-    def learning(encoder: Encoder, truth: Truth) -> Joint:
+    def learning(encoder: Encoder, truth: Truth | None) -> Joint:
         target, generator = job.target("tgt"), None
         if meshes and painter:
             schedule = ViewSchedule(chosen.views_epochs, chosen.views_steps, chosen.batch, chosen.lr_views)

@@ -190,7 +190,7 @@ def work(chosen: ICE) -> None:
             "warning: soft consistency alone keeps clusters loose (thesis Table 6.6: 65.8 -> 47.2 mAP on Market-1501)"
         )
 
-    def build(encoder: Encoder, truth: Truth) -> InterInstance:
+    def build(encoder: Encoder, truth: Truth | None) -> InterInstance:
         return InterInstance(chosen, encoder, identities, job.target("tgt"), truth, job.machine)
 
     note = "ICE: the slow mean; online: the encoder itself."

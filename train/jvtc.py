@@ -148,7 +148,7 @@ def work(chosen: JVTC) -> None:
         rows, note = {"JVTC": ROWS["JVTC"]}, "The target has no frames: clusters by looks alone, and no JVTC+."
         print(f"warning: {note}")
 
-    def learning(encoder: Encoder, truth: Truth) -> Consistency:
+    def learning(encoder: Encoder, truth: Truth | None) -> Consistency:
         source = job.source("src") if "src" in job.data else None
         return Consistency(chosen, rows, encoder, source, target, truth, job.machine)
 

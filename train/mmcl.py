@@ -98,7 +98,7 @@ def work(chosen: MMCL) -> None:
     """A whole run."""
     job = Job.of(chosen, needs_source=False)
 
-    def learning(encoder: Encoder, truth: Truth) -> MultiLabel:
+    def learning(encoder: Encoder, truth: Truth | None) -> MultiLabel:
         source = job.source("src") if "src" in job.data else None
         return MultiLabel(chosen, ROWS, encoder, source, job.target("tgt"), truth, job.machine)
 

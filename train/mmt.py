@@ -173,7 +173,7 @@ def work(chosen: MMT) -> None:
     """A whole run."""
     job = Job.of(chosen)
 
-    def teaching(encoder: Encoder, truth: Truth) -> MutualTeaching:
+    def teaching(encoder: Encoder, truth: Truth | None) -> MutualTeaching:
         both = [encoder, pretrain(job, "pretrain-2") if chosen.two_starts else encoder]
         return MutualTeaching(chosen, both, job.target("tgt"), truth, job.machine, source=job.source("src"))
 

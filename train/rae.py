@@ -146,7 +146,7 @@ class Transfer(OnClusters):
         for name, net in {"classifier": encoder, "fused_classifier": self.fused}.items():
             if name in self.parts:  # what random rows would teach at first undoes what the encoder knows
                 weights = class_weights(extract(net, labelled.images), known, labelled.classes)
-                self.parts[name].weight.data.copy_(weights)
+                self.parts[name].load_state_dict({"weight": weights})
         for net in (encoder, self.fused, self.parts):
             net.train()
         optimizer: Optimizing = sgd if chosen.optimizer == "sgd" else adam
@@ -308,7 +308,7 @@ def work(chosen: RAE) -> None:
     """A whole run."""
     job = Job.of(chosen)
 
-    def transferring(encoder: Encoder, truth: Truth) -> Transfer:
+    def transferring(encoder: Encoder, truth: Truth | None) -> Transfer:
         labelled, translator = job.source("src"), None
         if chosen.pixel == "pre":
             labelled = translate(job, "src", "tgt")

@@ -44,8 +44,8 @@ def collect(folders: Sequence[Path]) -> list[Group]:
     groups: dict[tuple[str, str, str], Group] = {}
     for path in sorted({path for folder in folders for path in folder.rglob(run.RESULT)}):
         result = json.loads(path.read_text())
-        if "figures" not in result or not (path.parent / run.CONFIG).exists():
-            continue  # a stage
+        if not result.get("figures") or not (path.parent / run.CONFIG).exists():
+            continue  # a stage, or a run on a target that cannot be scored
         settings = yaml.safe_load((path.parent / run.CONFIG).read_text())
         seed = settings.pop("seed")
         method, pair = path.parts[-4], path.parts[-3]

@@ -194,7 +194,7 @@ def work(chosen: SMCR) -> None:
     """A whole run."""
     job = Job.of(chosen)
 
-    def refinement(encoder: Encoder, truth: Truth) -> Refinement:  # stages 2 and 3
+    def refinement(encoder: Encoder, truth: Truth | None) -> Refinement:  # stages 2 and 3
         sources = translate(job, "src", "tgt"), job.source("src")
         return Refinement(chosen, encoder, sources, job.target("tgt"), truth, job.machine)
 

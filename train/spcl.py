@@ -118,7 +118,7 @@ def work(chosen: SpCL) -> None:
     """A whole run."""
     job = Job.of(chosen, needs_source=False)
 
-    def contrast(encoder: Encoder, truth: Truth) -> Contrast:
+    def contrast(encoder: Encoder, truth: Truth | None) -> Contrast:
         source = job.source("src") if "src" in job.data else None
         return Contrast(chosen, encoder, source, job.target("tgt"), truth, job.machine)
 

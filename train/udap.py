@@ -86,7 +86,7 @@ def work(chosen: UDAP) -> None:
     """A whole run."""
     job = Job.of(chosen)
 
-    def self_training(encoder: Encoder, truth: Truth) -> SelfTraining:
+    def self_training(encoder: Encoder, truth: Truth | None) -> SelfTraining:
         return SelfTraining(chosen, encoder, job.target("tgt"), truth, job.machine, source=job.source("src"))
 
     rows, main_row, build = (ROWS, "UDAP", self_training) if chosen.epochs else ({}, "direct transfer", None)

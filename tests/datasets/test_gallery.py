@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from datasets import gallery
+from datasets import gallery, thumbnails
 from datasets.opening import open_dataset
 from opengspr.command import UserError
 from tests.datasets.test_readers import MARKET, plant
@@ -25,8 +25,8 @@ def data_of(page: str) -> dict:
 
 
 def test_small_pictures_are_the_crops(shared_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gallery, "COLUMNS", 4)
-    monkeypatch.setattr(gallery, "ROWS", 2)
+    monkeypatch.setattr(thumbnails, "COLUMNS", 4)
+    monkeypatch.setattr(thumbnails, "ROWS", 2)
     gallery.main(gallery.Settings("little", tmp_path / "g", data_root=shared_data))
     crops = gallery.shown(open_dataset("little", shared_data).crops, 100)
     data = data_of((tmp_path / "g" / "index.html").read_text())

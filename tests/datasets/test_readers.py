@@ -211,6 +211,20 @@ def test_any_folder_like_market(tmp_path: Path) -> None:
     }
 
 
+def test_any_other_folder_is_crops_that_nobody_labelled(tmp_path: Path) -> None:
+    """Its subfolders are cameras; hidden files and others than pictures are none."""
+    root = plant(tmp_path / "mine", "yard/x 1.jpg", "door/b.PNG", "door/deep/a.jpg", "loose.jpg", "door/.hidden.jpg")
+    (root / "door" / "notes.txt").write_text("no picture")
+    dataset = open_dataset(root)
+    assert people(dataset, "train") == {"loose.jpg": (-1, 0), "b.PNG": (-1, 1), "a.jpg": (-1, 1), "x 1.jpg": (-1, 2)}
+    assert dataset.name == "mine" and not dataset.ours and (dataset.crops.column("split") == "train").all()
+    before = dataset.fingerprint
+    plant(root, "yard/new.jpg")
+    assert open_dataset(root).fingerprint != before
+    with pytest.raises(DatasetError, match="wanted a name that is text"):
+        open_dataset(plant(tmp_path / "odd", "a\nb.jpg"))
+
+
 def test_one_s_own_export_is_read_back(shared_data: Path, tmp_path: Path) -> None:
     export.main(export.Settings("little", tmp_path / "m", data_root=shared_data))
     ours, back = open_dataset("little", shared_data), open_dataset(tmp_path / "m")

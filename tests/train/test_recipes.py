@@ -1,17 +1,25 @@
 """Every recipe as a user meets it: a whole run, cut off and resumed, with the target's identities dealt anew."""
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 import torch
 
+from datasets.manifest import COLUMNS
+from datasets.writer import checksums
 from tests.train.worlds import VIEWS, draw_worlds, drawn_meshes, flags, permute_train_pids, settings_of
 from train import (
     abmt,
     act,
+    benchmark,
     cap,
     cluster_contrast,
     dien,
@@ -27,7 +35,7 @@ from train import (
     spcl,
     udap,
 )  # fmt: skip
-from train.parts import backbones
+from train.parts import backbones, comparison
 
 RECIPES = {
     one.__name__.rpartition(".")[2]: one
@@ -152,6 +160,32 @@ def test_cut_off_in_an_epoch_it_goes_on_to_the_bit(
 def test_the_target_alone_is_enough(name: str, data: Path, tmp_path: Path) -> None:
     folder = run(RECIPES[name], data, tmp_path, None, unsupervised=True)
     assert folder.parent.name == "tgt" and not [*tmp_path.glob("stages/pretrain-*")]
+
+
+@pytest.mark.parametrize("name", ["source", "spcl", "mmt", "jvtc"])
+def test_a_target_that_nobody_labelled(
+    name: str, data: Path, stages: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It has neither query nor gallery: the weights are those of a run that is scored, and nothing is."""
+    bare = tmp_path / "bare"
+    shutil.copytree(data, bare)
+    table = pq.read_table(bare / "tgt" / "manifest.parquet")
+    table = table.filter(pc.equal(table["split"], "train"))
+    unknown = pa.array(np.full(len(table), -1))
+    table = table.set_column(table.column_names.index("pid"), COLUMNS.field("pid"), unknown)
+    pq.write_table(table, bare / "tgt" / "manifest.parquet")
+    (bare / "tgt" / "SHA256SUMS").write_text(checksums(bare / "tgt"))
+    folder, scored = (
+        run(RECIPES[name], bare, tmp_path / "one", None),
+        run(RECIPES[name], data, tmp_path / "two", stages),
+    )
+    assert weights(folder) == weights(scored)
+    assert (
+        "nothing is scored" in capsys.readouterr().out and "nothing is scored" in (folder / "report.html").read_text()
+    )
+    result = json.loads((folder / "result.json").read_text())
+    assert not result["figures"] and {*result["rows"]} >= {result["main"]}
+    assert comparison.table([*benchmark.groups_of([(benchmark.Job("src:tgt", name, None, 0), folder)])])
 
 
 @pytest.mark.parametrize("name", [name for name in RECIPES if name not in UNSUPERVISED])

@@ -16,7 +16,7 @@ from train.parts import backbones, preparation, report, run
 from train.parts.backbones import Encoder
 from train.parts.clustering import Distance
 from train.parts.data import Unlabelled
-from train.parts.evaluation import NONE, Rows, Truth, score_rows, table
+from train.parts.evaluation import NONE, Rows, Truth, score_rows, table, truth_of
 from train.parts.learning import Learning, Machine
 from train.parts.preparation import Job, pretrain
 from train.parts.pseudo_labels import Clustered
@@ -171,7 +171,7 @@ class Recipe:
     rows: Rows
     main: str
     note: str
-    build: Callable[[Encoder, Truth], AdaptingStage] | None
+    build: Callable[[Encoder, Truth | None], AdaptingStage] | None
     begin: Callable[[Job], Encoder] = pretrain
     begun: str = START
 
@@ -180,7 +180,7 @@ def adapt(job: Job, recipe: Recipe, truth: Truth | None = None) -> None:
     """A whole run; the last line printed says where its report is. Figures are by `truth`, or on single pictures."""
     with job.folder(recipe.name) as folder:
         if folder:
-            truth = truth or Truth(job.data["tgt"], job.chosen.height, job.chosen.width)
+            truth = truth or truth_of(job.data["tgt"], job.chosen.height, job.chosen.width)
             encoder, cost, times = recipe.begin(job), {}, NONE
             _save(folder, {"direct": encoder})  # now: a stage may train this very net
             if recipe.build:
@@ -202,14 +202,19 @@ def _save(folder: Path, encoders: Mapping[str, Encoder]) -> None:
 
 
 def _finish(
-    job: Job, recipe: Recipe, truth: Truth, folder: Path, cost: Mapping[str, float], times: Mapping[str, Transitions]
+    job: Job,
+    recipe: Recipe,
+    truth: Truth | None,
+    folder: Path,
+    cost: Mapping[str, float],
+    times: Mapping[str, Transitions],
 ) -> None:
-    """Scores every row on the target, writes the report and, last, the result."""
+    """Scores every row on the target, if that can be done, writes the report and, last, the result."""
     begun: Rows = {recipe.begun: {"direct": 1.0}}  # the encoder as it began
     rows = {**(begun if recipe.build or not recipe.rows else {}), **recipe.rows}
     files = {name for shares in rows.values() for name in shares}
     encoders = {name: backbones.load(folder / f"{name}.safetensors").to(job.device) for name in files}
-    scored = score_rows(rows, encoders, truth, times)
+    scored = score_rows(rows, encoders, truth, times) if truth else {}
     if not ranks.first():
         return
     figures = {row: dict(one.figures) for row, (one, _) in scored.items()}
@@ -226,7 +231,7 @@ def _finish(
         one.save(folder / TIMES)
         result["timed"] = [*times]
     run.finish(folder, result)
-    print(f"{table(figures)}\n\nreport: {page}")
+    print(f"{table(figures) if figures else report.UNSCORED}\n\nreport: {page}")
 
 
 def _image_steps(job: Job, folder: Path) -> int:

@@ -28,6 +28,7 @@ RESNETS: dict[str, tuple[tuple[int, int, int, int], int, bool]] = {
     "ibn_resnet50": ((3, 4, 6, 3), 4, True),
 }
 NAMES = (*RESNETS, "mobilenetv3_small_050", "timm:NAME")
+SYNTHETIC = Path(__file__).parents[1] / "weights" / "synthetic.safetensors"  # pretrained on our renders; see its card
 
 
 @dataclass(frozen=True)
@@ -254,8 +255,15 @@ def _begin(encoder: Encoder, spec: EncoderSpec, init: str) -> None:
         return
     others = "others: --init none, or --init PATH with weights"
     if init == "synthetic":
-        raise UserError(f"--init synthetic: no weights pretrained on our renders ship with this version; {others}")
-    if init == "imagenet":
+        tensors, notes = checkpoint.read_weights(SYNTHETIC)
+        theirs = EncoderSpec(**json.loads(notes["encoder"]))
+        if theirs.backbone != spec.backbone:
+            raise UserError(f"--init synthetic: wanted --backbone {theirs.backbone}, as it was trained; {others}")
+        if theirs.pool == spec.pool:
+            checkpoint.fit(encoder, tensors, SYNTHETIC)
+            return
+        tensors = {name[5:]: value for name, value in tensors.items() if name.startswith("body.")}
+    elif init == "imagenet":
         tensors = _imagenet(spec, others)
     elif not Path(init).is_file():
         raise UserError(f"--init {init}: no such file; wanted imagenet, synthetic, none or a file of weights")

@@ -36,9 +36,9 @@ class Group:
 
 
 def interval(values: Sequence[float]) -> str:
-    """Mean and half the width of its 95 % interval; the value alone where there is one."""
+    """Mean and half the width of its 95 % interval; the value alone where there is one; empty where there is none."""
     if len(values) < 2:
-        return f"{values[0]:.1f}"
+        return f"{values[0]:.1f}" if len(values) else ""
     half = stats.t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / len(values) ** 0.5
     return f"{np.mean(values):.1f} ± {half:.1f}"
 

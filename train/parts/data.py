@@ -83,8 +83,8 @@ class Images:
         return iter(loader)
 
     def _decode(self, index: int) -> np.ndarray:
-        encoded = self.source.read(index)
-        picture = Image.fromarray(decode(encoded, f"picture {index} of {getattr(self.source, 'root', 'the set')}"))
+        where = getattr(self.source, "where", "picture {} of the set".format)
+        picture = Image.fromarray(decode(self.source.read(index), where(index)))
         return np.asarray(picture.resize((self.width, self.height), Image.Resampling.BICUBIC))
 
 

@@ -156,6 +156,12 @@ class Truth:
         return {"purity": purity(label, self._pid), "completeness": completeness(label, self._pid)}
 
 
+def truth_of(dataset: Dataset, height: int, width: int) -> Truth | None:
+    """A target's identities; None where it has neither query nor gallery, so that there is nothing to score."""
+    splits = dataset.crops.column("split")
+    return Truth(dataset, height, width) if np.isin(splits, ("query", "gallery")).any() else None
+
+
 def score_rows(
     rows: Rows, encoders: Mapping[str, Encoder], truth: Truth, times: Mapping[str, Transitions] = NONE
 ) -> dict[str, tuple[Retrieval, Pair]]:

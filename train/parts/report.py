@@ -92,6 +92,7 @@ DIAGNOSIS = {  # of pseudo-labels: endings of what stages log, titles of charts,
     ),
 }
 FUSION = "fusion_weight_"  # beginnings of what stages log of recurrent attention, before the loop's number
+UNSCORED = "The target has neither query nor gallery: nothing is scored. Look for yourself with train.search."
 JUDGED = (
     "The result is the last epoch's; nothing was chosen by mAP or by the curves marked as diagnosis. Those of purity "
     "and completeness compare pseudo-labels with true identities, which training never sees."
@@ -118,7 +119,7 @@ def write(
     title: str,
     scored: Mapping[str, tuple[Retrieval, Pair]],
     main_row: str,
-    truth: Truth,
+    truth: Truth | None,
     sheets: Sequence[Sheet],
     histories: Sequence[Path],
     costs: Mapping[str, Mapping[str, float]],
@@ -131,20 +132,25 @@ def write(
         title: its heading.
         scored: figures and features of each row of the table, the first being what others are compared with.
         main_row: the row that is the method's answer; its rank lists are shown.
-        truth: the target's crops and identities.
+        truth: the target's crops and identities; None = nothing was scored.
         sheets: of the translators.
         histories: files metrics.jsonl of the stages, in order.
         costs: what stages took, as `loop.run` says it, by their names.
         notes: sentences under the table.
     """
-    body = [f"<h1>{escape(title)}</h1>", f'<p class="soft">{escape(str(folder))}</p>', _table(scored, main_row)]
-    asked = f"{len(truth.crops['query'])} queries, {len(truth.crops['gallery'])} crops in the gallery."
+    body = [f"<h1>{escape(title)}</h1>", f'<p class="soft">{escape(str(folder))}</p>']
+    if truth:
+        body.append(_table(scored, main_row))
+        asked = f"{len(truth.crops['query'])} queries, {len(truth.crops['gallery'])} crops in the gallery."
+    else:
+        asked = UNSCORED
     body += [f'<p class="soft">{escape(note)}</p>' for note in (asked, *notes)]
     body.append(
         _curves([json.loads(line) for path in histories if path.exists() for line in path.read_text().splitlines()])
     )
     body.append(_costs(costs))
-    body.append(_rank_lists(*scored[main_row], main_row, truth))
+    if truth:
+        body.append(_rank_lists(*scored[main_row], main_row, truth))
     body += [_sheet(sheet) for sheet in sheets]
     for name, label in (("config.yaml", "Settings"), ("env.json", "Made with")):
         if (folder / name).exists():

@@ -3,9 +3,12 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+from torch import Tensor
+
 from opengspr import UserError
 from train.parts import backbones, run
-from train.parts.evaluation import Rows
+from train.parts.data import Images, Source
+from train.parts.evaluation import Rows, extract, fuse
 from train.parts.temporal import Transitions
 
 TIMES = "times.npz"
@@ -54,3 +57,30 @@ def main_row(model: Path, rows: Rows) -> str:
     """The row that is the method's answer; of a file the only one."""
     result = run.result_of(model) if model.is_dir() else None
     return result["main"] if result else next(iter(rows))
+
+
+class Model:
+    """What a run or a file of weights makes of pictures.
+
+    Args:
+        path: folder of a finished run, or a .safetensors file of an encoder.
+        row: of the run's table; None = the method's answer.
+        device: cpu or cuda.
+
+    Raises:
+        UserError: there is no such model or row.
+    """
+
+    def __init__(self, path: Path, row: str | None, device: str) -> None:
+        rows, folder = find_rows(path)
+        self.row = row or main_row(path, rows)
+        if self.row not in rows:
+            raise UserError(f"--row {row}: wanted one of: {'; '.join(rows)}")
+        self.shares = rows[self.row]
+        self.encoders, self.size = encoders_of(self.shares, folder, device)
+
+    def features(self, source: Source) -> Tensor:
+        """(N, D), unit norm, on the CPU."""
+        images = Images(source, *self.size)
+        each = [extract(self.encoders[name], images) for name in self.shares]
+        return fuse(each, [*self.shares.values()]).cpu().float()

@@ -126,8 +126,9 @@ class Views:
         if fid.missing():
             return f"Fréchet Inception distance of new views to the pictures: not measured, wanted {fid.missing()}"
         index = np.unique(np.linspace(0, len(target) - 1, COMPARED).astype(int))
-        sets = [target.__getitems__(index), self.shown(encoder, target, index, rng(seed, "views", "fid"))]
-        distance = fid.fid(*map(Images.of_array, sets), self.machine.device)
+        made = self.shown(encoder, target, index, rng(seed, "views", "fid"))
+        real, new = map(Images.of_array, (target.__getitems__(index), made))
+        distance = fid.fid(real, new, self.machine.device)
         return f"Fréchet Inception distance of {len(index):,} new views to the pictures: {distance:.1f}"
 
     @torch.no_grad()
