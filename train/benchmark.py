@@ -24,10 +24,13 @@ from typing import Any, Literal
 import yaml
 from tqdm import tqdm
 
+from datasets.manifest import Dataset
+from datasets.opening import open_dataset
 from opengspr import UserError, command
 from opengspr.files import output_folder, write_whole
-from train.parts import run
-from train.parts.comparison import Group, table
+from train.parts import run, trained
+from train.parts.comparison import UNSEEN, Group, Lines, compared, html, markdown, raw
+from train.parts.evaluation import Truth, score_rows
 
 METHODS = (
     "source", "udap", "spcl", "mmt", "abmt", "act", "cluster_contrast", "cap", "ice", "jvtc", "mmcl", "rae", "dien",
@@ -53,6 +56,8 @@ class Benchmark:
     """Synthetic dataset for pretraining."""
     seeds: int = 3
     """How many: 0, 1, 2 ..."""
+    unseen: str = ""
+    """Datasets that nobody learnt from, with commas between: each run's model is scored on them, too."""
     budget: Literal["auto", "small", "paper"] = "auto"
     """Settings to start from, as in every recipe."""
     config: Path | None = None
@@ -166,8 +171,27 @@ def groups_of(done: Sequence[tuple[Job, Path]]) -> Iterator[Group]:
         reads = getattr(_recipe(job.method), "ROW_OF", {})
         main = reads.get(job.row, result["main"])
         group = Group(job.pair.replace(":", " to "), job.method, settings, main, job.row or "")
-        found.setdefault((job.pair, job.method, job.row), group).add(job.seed, result)
+        group = found.setdefault((job.pair, job.method, job.row), group)
+        for path in sorted(folder.glob("unseen-*.json")):
+            told = json.loads(path.read_text())
+            for row, figures in result["figures"].items():
+                figures[UNSEEN + told["name"]] = told["figures"][row]["mAP"]
+        group.add(job.seed, result)
     yield from found.values()
+
+
+def score_unseen(folder: Path, datasets: Sequence[Dataset], device: str) -> None:
+    """Scores a finished run's rows on other datasets, once each, and keeps the figures beside its result."""
+    for dataset in datasets:
+        path = folder / f"unseen-{dataset.name}.json"
+        if path.exists() and json.loads(path.read_text())["data"] == dataset.fingerprint:
+            continue
+        rows, _ = trained.find_rows(folder)
+        encoders, size = trained.encoders_of((name for row in rows.values() for name in row), folder, device)
+        scored = score_rows(rows, encoders, Truth(dataset, *size))
+        figures = {row: dict(found.figures) for row, (found, _) in scored.items()}
+        told = {"name": dataset.name, "data": dataset.fingerprint, "figures": figures}
+        write_whole(path, json.dumps(told).encode())
 
 
 def published(method: str, row: str) -> str:
@@ -179,21 +203,19 @@ def published(method: str, row: str) -> str:
     return "; ".join(f"{pair}: {one['mAP']} / {one['rank1']}" for pair, one in zip(pairs, mine, strict=True))
 
 
-def beside(text: str, method: str) -> str:
-    """The table of an ablation with a column of what the paper prints."""
-    lines = []
-    for line in text.splitlines():
-        name = line.strip("| ").split(" | ")[0]
-        paper = "---" if line.startswith("|---") else published(method, name)
-        heads = line.startswith("|") and "seeds" in line
-        lines.append(f"{line} {'paper: mAP / Rank-1' if heads else paper} |" if line else line)
-    return "\n".join(lines) + "\n"
+def beside(tables: Sequence[Lines], method: str) -> list[Lines]:
+    """The tables of an ablation with a column of what the paper prints."""
+    return [
+        [[*head, "paper: mAP / Rank-1"], *([*line, published(method, line[0])] for line in lines)]
+        for head, *lines in tables
+    ]
 
 
 def work(chosen: Benchmark) -> None:
     """Runs all, writes the table after each seed."""
     jobs = jobs_of(chosen)
     output_folder(chosen.out / "logs", parents=True)
+    unseen = [open_dataset(name, chosen.data_root) for name in chosen.unseen.split(",") if name]
     done: list[tuple[Job, Path]] = []
     failed: list[str] = []
     with tqdm(jobs, unit="run", disable=None) as bar:
@@ -201,17 +223,27 @@ def work(chosen: Benchmark) -> None:
             bar.set_postfix_str(job.name)
             outcome = carry_out(chosen, job)
             if isinstance(outcome, Path):
+                score_unseen(outcome, unseen, run.choose_device(chosen.device))
                 done.append((job, outcome))
             else:
                 failed.append(f"{job.name}: {outcome}")
             if done and (number == len(jobs) or jobs[number].seed != job.seed):
-                text = table([*groups_of(done)])
-                text = beside(text, chosen.ablations) if chosen.ablations else text
-                write_whole(chosen.out / "table.md", text.encode())
+                text = write(chosen, [*groups_of(done)])
     if done:
         print(f"{text}\ntable: {chosen.out / 'table.md'}")
     if failed:
         raise UserError("not run:\n" + "\n".join(failed))
+
+
+def write(chosen: Benchmark, groups: Sequence[Group]) -> str:
+    """The table as Markdown, returned, and as a page, and every figure as CSV."""
+    tables = compared(groups)
+    tables = beside(tables, chosen.ablations) if chosen.ablations else tables
+    text = markdown(tables)
+    title = f"Rows of {chosen.ablations}" if chosen.ablations else "Recipes side by side"
+    for name, content in (("table.md", text), ("table.html", html(tables, title)), ("runs.csv", raw(groups))):
+        write_whole(chosen.out / name, content.encode())
+    return text
 
 
 def main(args: Sequence[str] | None = None) -> None:

@@ -20,7 +20,7 @@ import yaml
 from opengspr import UserError, command
 from opengspr.files import write_whole
 from train.parts import run
-from train.parts.comparison import Group, table
+from train.parts.comparison import Group, compared, markdown
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def work(chosen: Report) -> None:
             raise UserError(f"{folder}: no such folder of runs")
     if chosen.out and not chosen.out.parent.is_dir():
         raise UserError(f"--out {chosen.out}: no such folder as {chosen.out.parent}")
-    text = table(collect(chosen.runs), chosen.rows)
+    text = markdown(compared(collect(chosen.runs), chosen.rows))
     print(text)
     if chosen.out:
         write_whole(chosen.out, text.encode())

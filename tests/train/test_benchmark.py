@@ -2,6 +2,7 @@
 
 import csv
 import importlib
+import json
 import os
 import signal
 import subprocess
@@ -13,8 +14,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.train.worlds import TINY, draw_worlds
-from train import benchmark
+from tests.train.worlds import TINY, draw_world, draw_worlds
+from train import benchmark, evaluate
 from train.benchmark import Benchmark, Job
 
 
@@ -57,11 +58,8 @@ def test_rows_are_the_thesis_own(method: str) -> None:
         printed = {one["variant"] for one in csv.DictReader(file) if one["method"] == method and one["rank1"]}
     rows = {*importlib.import_module(f"train.{method}").ABLATIONS}
     assert rows <= printed and printed - rows <= {"", "aware", "agnostic", "JVTC host", "JVTC+ host", "MMCL host"}
-    table = "| a2b | seeds | mAP |\n|---|---|---|\n| RIHR (ind) | 1 | 2.0 |\n"
-    assert benchmark.beside(table, "smcr").splitlines() == [
-        "| a2b | seeds | mAP | paper: mAP / Rank-1 |",
-        "|---|---|---| --- |",
-        "| RIHR (ind) | 1 | 2.0 | duke to market: 80.6 / 92.0 |",
+    assert benchmark.beside([[["a2b", "seeds", "mAP"], ["RIHR (ind)", "1", "2.0"]]], "smcr") == [
+        [["a2b", "seeds", "mAP", "paper: mAP / Rank-1"], ["RIHR (ind)", "1", "2.0", "duke to market: 80.6 / 92.0"]]
     ]
 
 
@@ -111,9 +109,10 @@ def test_a_grid_that_is_stopped_goes_on(told: signal.Signals, tmp_path: Path) ->
 
 
 @pytest.mark.long
-def test_runs_and_rows(tmp_path: Path, fails: Callable[..., str]) -> None:
+def test_runs_and_rows(tmp_path: Path, fails: Callable[..., str], capsys: pytest.CaptureFixture[str]) -> None:
     """Real runs: one run for two rows of its report, one that can't be; the second time nothing is run again."""
     given = arguments(tmp_path)
+    draw_world(tmp_path / "data", "syn-test", 6, 0.8, train=0.5)
     rows = ["--ablations", "smcr", "--rows", "Baseline; DTHR (ind); RIHR (ind); SMCR (GSPR)"]
     for _ in range(2):
         said = fails(benchmark.main, [*given, *rows])
@@ -129,5 +128,15 @@ def test_runs_and_rows(tmp_path: Path, fails: Callable[..., str]) -> None:
         assert len([*(tmp_path / "runs").glob("smcr/*/*/result.json")]) == 2
     logs = {path.name: path.read_text() for path in (tmp_path / "out" / "logs").iterdir()}
     assert len(logs) == 4 and "finished earlier" in logs["smcr-src-tgt-DTHR_ind_-s0.log"]
-    benchmark.main([*given, "--methods", "udap"])
-    assert "| UDAP | 1 |" in (tmp_path / "out" / "table.md").read_text()
+    benchmark.main([*given, "--methods", "udap", "--unseen", "syn-test"])
+    table = (tmp_path / "out" / "table.md").read_text()
+    assert "| UDAP | 1 |" in table and "| mAP on syn-test |" in table
+    (path,) = (tmp_path / "runs").glob("udap/*/*/unseen-syn-test.json")
+    figures = json.loads(path.read_text())["figures"]["UDAP"]
+    evaluate.main([str(path.parent), "--data", "syn-test", "--data-root", str(tmp_path / "data")])
+    assert f"{figures['mAP']:.1f}" in capsys.readouterr().out
+    with open(tmp_path / "out" / "runs.csv", newline="") as file:
+        lines = [*csv.DictReader(file)]
+    (line,) = [one for one in lines if one["row"] == "UDAP"]
+    assert float(line["mAP on syn-test"]) == figures["mAP"] and int(line["feature"]) > 0 and int(line["parameters"]) > 0
+    assert "<td>UDAP</td>" in (tmp_path / "out" / "table.html").read_text()

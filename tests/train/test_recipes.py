@@ -185,7 +185,7 @@ def test_a_target_that_nobody_labelled(
     )
     result = json.loads((folder / "result.json").read_text())
     assert not result["figures"] and {*result["rows"]} >= {result["main"]}
-    assert comparison.table([*benchmark.groups_of([(benchmark.Job("src:tgt", name, None, 0), folder)])])
+    assert comparison.compared([*benchmark.groups_of([(benchmark.Job("src:tgt", name, None, 0), folder)])])
 
 
 @pytest.mark.parametrize("name", [name for name in RECIPES if name not in UNSUPERVISED])

@@ -226,7 +226,11 @@ def _finish(
         costs[recipe.name] = dict(cost)
     page = report.write(folder, title, scored, recipe.main, truth, job.sheets, histories, costs, notes)
     result = {"rows": rows, "figures": figures, "main": recipe.main, "image_steps": _image_steps(job, folder)}
-    result |= {"cost": costs}
+    answering = [encoders[name] for name in rows[recipe.main]]
+    weights = sum(weight.numel() for one in answering for weight in one.parameters())
+    result |= {"cost": costs, "parameters": weights}
+    if truth:
+        result["feature"] = scored[recipe.main][1][0].shape[1]
     for one in times.values():  # rows that have any have the same
         one.save(folder / TIMES)
         result["timed"] = [*times]
