@@ -405,7 +405,7 @@ def test_names_are_escaped(tmp_path: Path) -> None:
     bad = "<script>alert(1)</script>"
     picture = np.zeros((1, 8, 4, 3), np.uint8)
     sheet = report.Sheet(bad, {"before": picture, bad: picture}, bad)
-    assert "<script" not in report._sheet(sheet)
+    assert "<script" not in report._sheet(sheet, report.Album(tmp_path, True))
     assert "<b>" not in bar_chart("<b>", {"<b>": 1.0})
     history = [{"stage": bad, "epoch": 1, bad: 1.0, f"fusion_weight_{bad}": 1.0}]
     assert "<script" not in report._curves(history)
@@ -452,13 +452,16 @@ def test_the_loop_reports_nan_in_weights(tmp_path: Path, fails: Callable[..., st
     assert json.loads((tmp_path / "non_finite.json").read_text())["epoch"] == 2
 
 
-def test_small_jpegs_keep_their_shape() -> None:
+def test_small_jpegs_keep_their_shape(tmp_path: Path) -> None:
     import base64
     from io import BytesIO
 
-    text = report._picture(np.zeros((30, 10, 3), np.uint8))
+    text = report.Album(tmp_path, True).made(np.zeros((30, 10, 3), np.uint8))
     encoded = text.split("base64,")[1].split('"')[0]
     assert Image.open(BytesIO(base64.b64decode(encoded))).size == (64, 192)
+    apart = report.Album(tmp_path, False)
+    assert [apart.made(np.zeros((30, 10, 3), np.uint8)) for _ in range(2)][1] == '<img alt="" src="pictures/0001.jpg">'
+    assert Image.open(tmp_path / "pictures" / "0001.jpg").size == (64, 192)
 
 
 def test_triplet_of_a_batch_without_negatives() -> None:

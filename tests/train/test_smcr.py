@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -9,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 import torch
@@ -87,6 +89,9 @@ def test_gspr_market_and_duke_in_their_true_layouts(tmp_path: Path) -> None:
     page, result = (folder / "report.html").read_text(), json.loads((folder / "result.json").read_text())
     assert all(f"{one} translated into the style of" in page for one in ("gspr", "market"))
     assert all(0 < figures["mAP"] <= 100 for figures in result["figures"].values())
+    links = [unquote(link) for link in re.findall('<img alt="" src="([^"]*)"', page)]
+    assert len(links) > 50 and all((folder / link).is_file() for link in links), "no photograph is inside the page"
+    assert any("query" in link for link in links) and any(link.startswith("pictures/") for link in links)
     costs = {name.rpartition("-")[0] or name: cost for name, cost in result["cost"].items()}
     assert sorted(costs) == ["pretrain", "smcr", "translate-gspr-to-market", "translate-market-to-duke"]
     assert all(cost["seconds"] > 0 and cost["peak_mib"] > 0 for cost in costs.values())

@@ -224,7 +224,8 @@ def _finish(
     costs = {one.name: dict((run.result_of(one) or {}).get("cost", {})) for one in job.stages if one != folder}
     if cost:
         costs[recipe.name] = dict(cost)
-    page = report.write(folder, title, scored, recipe.main, truth, job.sheets, histories, costs, notes)
+    embed = job.chosen.embed_pictures or all(one.ours for one in job.data.values())
+    page = report.write(folder, title, scored, recipe.main, truth, job.sheets, histories, costs, notes, embed)
     result = {"rows": rows, "figures": figures, "main": recipe.main, "image_steps": _image_steps(job, folder)}
     answering = [encoders[name] for name in rows[recipe.main]]
     weights = sum(weight.numel() for one in answering for weight in one.parameters())

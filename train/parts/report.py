@@ -1,4 +1,8 @@
-"""report.html of a run: one file with everything in it, readable without a network, every name escaped."""
+"""report.html of a run: readable without a network, every name escaped.
+
+Of rendered data it is one file with everything in it. Of others' datasets it has links to pictures on this machine, so
+that no photograph of anybody goes where the page goes.
+"""
 
 import base64
 import json
@@ -12,7 +16,9 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps
 
-from opengspr.files import write_whole
+from datasets.manifest import Crops
+from datasets.thumbnails import linked
+from opengspr.files import output_folder, write_whole
 from train.parts.charts import bar_chart, line_chart
 from train.parts.data import Images
 from train.parts.evaluation import Pair, Truth
@@ -99,6 +105,38 @@ JUDGED = (
 )
 
 
+class Album:
+    """Pictures of a page.
+
+    Args:
+        folder: of the page.
+        embed: whether they are inside it; else it links to them, and what has no file gets one in `pictures`.
+    """
+
+    def __init__(self, folder: Path, embed: bool) -> None:
+        self.folder, self.embed, self.written = folder, embed, 0
+
+    def crop(self, crops: Crops, i: int) -> str:
+        """A dataset's picture."""
+        file = crops.root / str(crops.column("key")[i])
+        return self.made(crops.image(i)) if self.embed or not file.is_file() else _image(linked([file], self.folder)[0])
+
+    def made(self, picture: np.ndarray) -> str:
+        """A picture (H, W, 3) uint8, made smaller."""
+        stream = BytesIO()
+        ImageOps.contain(Image.fromarray(picture), (2 * WIDEST, 2 * HEIGHT)).save(stream, "JPEG", quality=70)
+        if self.embed:
+            return _image(f"data:image/jpeg;base64,{base64.b64encode(stream.getvalue()).decode()}")
+        name = f"pictures/{self.written:04d}.jpg"
+        write_whole(output_folder(self.folder / "pictures") / Path(name).name, stream.getvalue())
+        self.written += 1
+        return _image(name)
+
+
+def _image(source: str) -> str:
+    return f'<img alt="" src="{escape(source)}">'
+
+
 @dataclass(frozen=True)
 class Sheet:
     """Rows of pictures, by what they show: (N, H, W, 3) uint8 each, what belongs together in one column; a sentence."""
@@ -124,6 +162,7 @@ def write(
     histories: Sequence[Path],
     costs: Mapping[str, Mapping[str, float]],
     notes: Sequence[str],
+    embed: bool = True,
 ) -> Path:
     """Writes report.html into a run's folder.
 
@@ -137,7 +176,9 @@ def write(
         histories: files metrics.jsonl of the stages, in order.
         costs: what stages took, as `loop.run` says it, by their names.
         notes: sentences under the table.
+        embed: whether pictures are inside the page, see `Album`.
     """
+    album = Album(folder, embed)
     body = [f"<h1>{escape(title)}</h1>", f'<p class="soft">{escape(str(folder))}</p>']
     if truth:
         body.append(_table(scored, main_row))
@@ -150,8 +191,8 @@ def write(
     )
     body.append(_costs(costs))
     if truth:
-        body.append(_rank_lists(*scored[main_row], main_row, truth))
-    body += [_sheet(sheet) for sheet in sheets]
+        body.append(_rank_lists(*scored[main_row], main_row, truth, album))
+    body += [_sheet(sheet, album) for sheet in sheets]
     for name, label in (("config.yaml", "Settings"), ("env.json", "Made with")):
         if (folder / name).exists():
             text = escape((folder / name).read_text())
@@ -233,7 +274,7 @@ def _costs(costs: Mapping[str, Mapping[str, float]]) -> str:
     )
 
 
-def _rank_lists(found: Retrieval, features: Pair, row: str, truth: Truth) -> str:
+def _rank_lists(found: Retrieval, features: Pair, row: str, truth: Truth, album: Album) -> str:
     """Ten best answers to easy and to hard queries."""
     answered = np.flatnonzero(found.rank > 0)
     order = answered[np.argsort(-found.precision[answered], kind="stable")]
@@ -251,10 +292,10 @@ def _rank_lists(found: Retrieval, features: Pair, row: str, truth: Truth) -> str
         best, right = truth.rank_list(features, queries)
         parts.append(f"<h3>{name}</h3>")
         for query, answers, good in zip(queries, best, right, strict=True):
-            cells = [f'<div class="query">{_picture(truth.crops["query"].image(int(query)))}</div>']
+            cells = [f'<div class="query">{album.crop(truth.crops["query"], int(query))}</div>']
             for answer, fits in zip(answers, good, strict=True):
                 if answer >= 0:
-                    picture = _picture(truth.crops["gallery"].image(int(answer)))
+                    picture = album.crop(truth.crops["gallery"], int(answer))
                     cells.append(f'<div class="{"good" if fits else "bad"}">{picture}</div>')
             score = f"AP {100 * found.precision[query]:.0f} %<br>first match: {found.rank[query]}"
             parts.append(
@@ -263,19 +304,12 @@ def _rank_lists(found: Retrieval, features: Pair, row: str, truth: Truth) -> str
     return "".join(parts)
 
 
-def _sheet(sheet: Sheet) -> str:
+def _sheet(sheet: Sheet, album: Album) -> str:
     rows = []
     for name, pictures in sheet.rows.items():
-        filled = [f"<span>{_picture(pictures[i])}</span>" for i in range(len(pictures))]
+        filled = [f"<span>{album.made(pictures[i])}</span>" for i in range(len(pictures))]
         filled += ["<span></span>"] * (SHEET_COLUMNS - len(pictures))
         rows.append(f'<span class="soft">{escape(name)}</span>{"".join(filled)}')
     cells = f'<div class="sheet">{"".join(rows)}</div>'
     note = f'<p class="soft">{escape(sheet.note)}</p>' if sheet.note else ""
     return f'<h2>{escape(sheet.title)}</h2>{note}<div class="wide">{cells}</div>'
-
-
-def _picture(picture: np.ndarray) -> str:
-    """A small JPEG inside the page."""
-    stream = BytesIO()
-    ImageOps.contain(Image.fromarray(picture), (2 * WIDEST, 2 * HEIGHT)).save(stream, "JPEG", quality=70)
-    return f'<img alt="" src="data:image/jpeg;base64,{base64.b64encode(stream.getvalue()).decode()}">'

@@ -51,6 +51,8 @@ class Run(Common):
     """Start anew where a finished run stands, in a folder beside it."""
     force: bool = False
     """Resume although settings, data or device differ from those that the run began with."""
+    embed_pictures: bool = False
+    """Put pictures of others' datasets into the report, too, instead of links to where they lie on this machine."""
 
 
 NOT_OF_THE_RESULT = {field.name for field in dataclasses.fields(Run)} - {"seed"}
