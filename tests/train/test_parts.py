@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -466,6 +467,20 @@ def test_small_jpegs_keep_their_shape(tmp_path: Path) -> None:
 
 def test_triplet_of_a_batch_without_negatives() -> None:
     assert float(losses.triplet_hinge(torch.randn(3, 2), torch.zeros(3, dtype=torch.int64))) == 0
+
+
+def test_the_net_that_ships_is_begun_with() -> None:
+    """Whole where the pooling is its own, else its body; and it is small."""
+    spec = backbones.EncoderSpec("mobilenetv3_small_050", 128, 64, "avg")
+    shipped, none = backbones.load(backbones.SYNTHETIC).state_dict(), backbones.build(spec, "none", 0).state_dict()
+    whole = backbones.build(spec, "synthetic", 0).state_dict()
+    assert whole.keys() == shipped.keys() and all(torch.equal(whole[name], shipped[name]) for name in shipped)
+    other = backbones.build(replace(spec, pool="gem"), "synthetic", 0).state_dict()
+    assert all(torch.equal(other[name], shipped[name]) for name in shipped if name.startswith("body."))
+    assert any(not torch.equal(whole[name], none[name]) for name in none if name.startswith("body."))
+    assert backbones.SYNTHETIC.stat().st_size < 10e6
+    with pytest.raises(UserError, match="wanted --backbone mobilenetv3_small_050"):
+        backbones.build(replace(spec, backbone="resnet18"), "synthetic", 0)
 
 
 def test_a_source_without_identities_is_refused() -> None:

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from datasets.opening import open_dataset
-from tests.train.worlds import draw_world
+from tests.train.worlds import TINY_WORLD, draw_world
 from train import search
 from train.parts import backbones
 from train.parts.data import Images
@@ -81,6 +81,19 @@ def test_a_folder_is_searched(model: Path, crops: Path, tmp_path: Path, capsys: 
     every = features[3] @ features.T
     every[3] = -1
     assert data["answers"][3] == every.argsort(descending=True)[:4].tolist()
+
+
+def test_what_ships_finds_people_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With no model named: rendered people whom it has not seen, each asked for once; chance would be 1 in 20."""
+    people = open_dataset(str(TINY_WORLD / "src")).split("train")
+    for i in range(len(people)):
+        (tmp_path / "crops").mkdir(exist_ok=True)
+        (tmp_path / "crops" / f"{people.pid[i]:04d}-{i:04d}.jpg").write_bytes(people.read(i))
+    first = np.unique(people.pid, return_index=True)[1]
+    asked = [str(tmp_path / "crops" / f"{people.pid[i]:04d}-{i:04d}.jpg") for i in first]
+    search.main(["--gallery", str(tmp_path / "crops"), "--top", "1", "--out", str(tmp_path / "out"), "--query", *asked])
+    found = re.findall(r"(\d{4})-\d{4}\.jpg:\n +1 +[0-9.]+  (\d{4})", capsys.readouterr().out)
+    assert len(found) == len(first) and np.mean([one == other for one, other in found]) > 0.8
 
 
 def test_a_dataset_s_pictures_are_copied_small(model: Path, crops: Path, tmp_path: Path) -> None:
