@@ -15,8 +15,7 @@ A run ends with figures on people that it has not learnt from, beside those of t
 import hashlib
 import json
 import sys
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from itertools import islice
@@ -30,7 +29,6 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from datasets.opening import open_dataset
-from datasets.pictures import encode
 from datasets.unlabelled import unlabelled
 from opengspr import UserError, command, loop, ranks
 from opengspr.command import data_root
@@ -41,15 +39,16 @@ from synth.person.tiers import Tiers
 from synth.poses import BodySpace, People, body_space
 from train.parts import backbones, drawing, mesh_net, run, settings
 from train.parts.backbones import EncoderSpec
-from train.parts.body import BodyModel, Pose, aligned, projected
+from train.parts.body import BodyModel, projected
 from train.parts.data import Augmentation, Images
 from train.parts.learning import Learning, Machine, adam
+from train.parts.mesh_figures import measured, sheet
 from train.parts.mesh_net import Meshes, Regressor
+from train.parts.shots import Crops, Shots, drawn_boxes, floats, plain
 
 SEEN = 0.6  # of a person, at least
 FRONT = [[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]]  # facing of somebody who looks into the camera
 MODEL = "model.safetensors"
-SHEET = 12  # pictures in a sheet
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +110,7 @@ class Mesh(settings.Common):
 
     @property
     def augmentation(self) -> Augmentation:
-        """Of what is in the crops; where their edges are is `Shots.drawn`'s."""
+        """Of what is in the crops; where their edges are is `drawn_boxes`'."""
         return Augmentation(self.erase, self.jitter, self.blur, shift=False, flip=False)
 
 
@@ -120,72 +119,6 @@ SMALL: dict[str, Any] = {
     "lr": 2e-3, "shots": 6000,
 }  # fmt: skip
 OF_OUTPUT = ("predict", "draw_by")  # flags that do not shape the net
-
-
-@dataclass(frozen=True)
-class Shots:
-    """M shots with the bodies in them.
-
-    Attributes:
-        pictures: encoded. size: (M, 2) of them, pixels. box: (M, 4) of the person in them. pid: (M,).
-        shape: (M, K). turns: (M, B, 3, 3). facing: (M, 3, 3). place: (M, 3), scale and place of `poses.Standing`.
-    """
-
-    pictures: Sequence[bytes]
-    size: Tensor
-    box: Tensor
-    pid: np.ndarray
-    shape: Tensor
-    turns: Tensor
-    facing: Tensor
-    place: Tensor
-
-    def __len__(self) -> int:
-        return len(self.pictures)
-
-    def take(self, index: np.ndarray) -> "Shots":
-        """Some of them."""
-        others = (getattr(self, name)[index] for name in ("size", "box", "pid", "shape", "turns", "facing", "place"))
-        return Shots([self.pictures[i] for i in index], *others)
-
-    def pose(self, index: Tensor, box: Tensor) -> Pose:
-        """How the bodies stand in crops of shots `index` (N,) by boxes (N, 4)."""
-        size = box[:, 2:] - box[:, :2]
-        scale, at = self.place[index, :1], self.place[index, 1:]
-        camera = torch.cat([(2 * scale / size).log(), 2 * (at - box[:, :2]) / size - 1], 1)
-        return Pose(self.shape[index], self.turns[index], self.facing[index], camera)
-
-
-class Crops(Images):
-    """Crops of shots `index` (N,) by boxes (N, 4), some of them mirrored, (N,) bool; cut when they are wanted."""
-
-    def __init__(self, shots: Shots, index: Tensor, box: Tensor, flip: Tensor, height: int, width: int) -> None:
-        self.shots, self.index, self.box, self.flip = shots, index, box, flip
-        self.height, self.width = height, width
-
-    def __len__(self) -> int:
-        return len(self.index)
-
-    def __getitems__(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
-        """Crops (B, height, width, 3) uint8."""
-        return np.stack([self._cut(int(i)) for i in indices])
-
-    def stream(self, batches: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
-        """The batches in order."""
-        return (self.__getitems__(batch) for batch in batches)
-
-    def _cut(self, i: int) -> np.ndarray:
-        with Image.open(BytesIO(self.shots.pictures[int(self.index[i])])) as picture:
-            x0, y0, x1, y1 = self.box[i].tolist()
-            crop = picture.resize((self.width, self.height), Image.Resampling.BILINEAR, (x0, y0, x1, y1))
-            found = np.asarray(crop)
-        return found[:, ::-1] if self.flip[i] else found
-
-    def pose(self, model: BodyModel, index: Tensor) -> Pose:
-        """How the bodies stand in some of them, on the model's device."""
-        own = index.cpu()
-        truth = self.shots.pose(self.index[own], self.box[own])
-        return model.mirrored(Pose(*(part.to(index.device) for part in truth)), self.flip[own].to(index.device))
 
 
 def read_shots(people: People, space: BodySpace, captured: Capture, most: int) -> Shots:
@@ -211,12 +144,8 @@ def read_shots(people: People, space: BodySpace, captured: Capture, most: int) -
     if not rows:
         raise UserError(f"--capture {captured.path}: no shot in which {SEEN:.0%} of a person are seen")
     pictures, size, box, pid, *others = zip(*rows, strict=True)
-    shape, turns, facing, at = (_tensor(part) for part in others)
-    return Shots(pictures, _tensor(size), _tensor(box), np.array(pid), shape, turns, facing, at)
-
-
-def _tensor(values: Any) -> Tensor:
-    return torch.from_numpy(np.array(values, np.float32))
+    shape, turns, facing, at = (floats(part) for part in others)
+    return Shots(pictures, floats(size), floats(box), np.array(pid), shape, turns, facing, at)
 
 
 class Meshing(Learning):
@@ -246,7 +175,8 @@ class Meshing(Learning):
         draws, count = rng(self.seed, self.name, epoch), self.batches * self.chosen.batch
         rounds = [draws.permutation(len(self.shots)) for _ in range(-(-count // len(self.shots)))]
         index = torch.from_numpy(np.concatenate(rounds)[:count])
-        box, flip = drawn_boxes(self.shots, index, self.chosen, draws), torch.from_numpy(draws.random(count) < 0.5)
+        box = drawn_boxes(self.shots, index, self.chosen.pad, self.chosen.cut, draws)
+        flip = torch.from_numpy(draws.random(count) < 0.5)
         self.crops = Crops(self.shots, index, box, flip, self.chosen.height, self.chosen.width)
         batches = [*np.arange(count).reshape(self.batches, -1)]
         self.given = self.opened(self.crops, batches, step, self.seed, "augment", epoch)
@@ -288,68 +218,6 @@ class Meshing(Learning):
         """Takes up a state."""
         self.net.load_state_dict(state["net"])
         self.optimizer.load_state_dict(state["optimizer"])
-
-
-def drawn_boxes(shots: Shots, index: Tensor, chosen: Mesh, draws: np.random.Generator) -> Tensor:
-    """Boxes (N, 4) as a detector might have them of shots `index` (N,): edges moved, some cut off; in the picture."""
-    count, box = len(index), shots.box[index]
-    size = (box[:, 2:] - box[:, :2]).repeat(1, 2)
-    moved = box + _tensor(draws.uniform(-chosen.pad, chosen.pad, (count, 4))) * size
-    is_cut, amount = draws.random(count) < chosen.cut, draws.uniform(0, 1 / 3, count)
-    edge = draws.choice([0, 2, 3, 3], count)  # left, right or, as often as both, the bottom
-    off = np.zeros((count, 4))
-    off[np.arange(count), edge] = is_cut * amount * np.where(edge == 0, 1, -1)
-    return within(moved + _tensor(off) * size, shots.size[index])
-
-
-def within(box: Tensor, size: Tensor) -> Tensor:
-    """Boxes (N, 4) as far as they are in pictures of sizes (N, 2)."""
-    return box.clamp_min(0).minimum(size.repeat(1, 2))
-
-
-def plain(shots: Shots, chosen: Mesh) -> Crops:
-    """Everybody's crop as their own box has it."""
-    everyone, never = torch.arange(len(shots)), torch.zeros(len(shots), dtype=torch.bool)
-    return Crops(shots, everyone, within(shots.box, shots.size), never, chosen.height, chosen.width)
-
-
-@torch.no_grad()
-def measured(guess: Pose, truth: Pose, model: BodyModel, draws: drawing.Painter) -> dict[str, float]:
-    """How far poses are from the truth.
-
-    Returns:
-        mpjpe_mm: mean distance of keypoints, from the pelvis' head; pa_mpjpe_mm: after they were aligned; pve_mm: of
-        vertices; flat: of keypoints in the picture, whose height is 1; iou: of the silhouettes, mean.
-    """
-    sums: defaultdict[str, float] = defaultdict(float)
-    for first in range(0, len(guess.shape), 256):
-        one, two = (Pose(*(part[first : first + 256] for part in pose)) for pose in (guess, truth))
-        (skin, joints), (true_skin, true_joints) = model(one), model(two)
-        off = projected(joints, one.camera) - projected(true_joints, two.camera)
-        masks = [draws.draw(s, p.camera, 128, 64).any(3) for s, p in ((skin, one), (true_skin, two))]
-        shared, either = ((how(*masks)).sum((1, 2)) for how in (np.logical_and, np.logical_or))
-        sums["mpjpe_mm"] += 1000 * float((joints - true_joints).norm(dim=2).mean(1).sum())
-        sums["pa_mpjpe_mm"] += 1000 * float((aligned(joints, true_joints) - true_joints).norm(dim=2).mean(1).sum())
-        sums["pve_mm"] += 1000 * float((skin - true_skin).norm(dim=2).mean(1).sum())
-        sums["flat"] += float((off / 2).norm(dim=2).mean(1).sum())
-        sums["iou"] += float((shared / np.maximum(either, 1)).sum())
-    return {name: value / len(guess.shape) for name, value in sums.items()}
-
-
-@torch.no_grad()
-def sheet(images: Images, pose: Pose, model: BodyModel, draws: drawing.Painter) -> bytes:
-    """A JPEG of some pictures; below them the bodies over them, and the bodies turned by 90, 180 and 270 degrees."""
-    chosen = np.unique(np.linspace(0, len(images) - 1, SHEET).astype(int))
-    pictures, pose = images.__getitems__(chosen), Pose(*(part[chosen] for part in pose))
-    size = images.height, images.width
-    rows = [pictures]
-    for quarter in range(4):
-        turned = pose.turned(torch.full((len(chosen),), quarter * torch.pi / 2, device=pose.shape.device))
-        made = draws.draw(model(turned)[0], turned.camera, *size)
-        rows.append(made if quarter else np.where(made.any(3, keepdims=True), pictures // 3 + made // 3 * 2, pictures))
-    page = np.concatenate([np.concatenate([*row], 1) for row in rows])
-    scale = 256 / images.height
-    return encode(np.asarray(Image.fromarray(page).resize([round(side * scale) for side in page.shape[1::-1]])))
 
 
 def work(chosen: Mesh) -> None:
@@ -396,7 +264,7 @@ def train(chosen: Mesh, captured: Capture, other: Capture | None, folder: Path, 
         shots, unknown = shots.take(np.flatnonzero(~held)), shots.take(np.flatnonzero(held))
         if not len(unknown):
             raise UserError(f"--capture {captured.path}: fewer than ten people, so nobody to measure on; wanted --test")
-    known = plain(shots, chosen)
+    known = plain(shots, chosen.height, chosen.width)
     truth = known.pose(model, torch.arange(len(shots)))
     front = torch.tensor(FRONT).expand(len(shots), 3, 3)  # people look everywhere: the mean of that is no rotation
     mean = mesh_net.packed(truth._replace(facing=front)).mean(0)
@@ -408,7 +276,7 @@ def train(chosen: Mesh, captured: Capture, other: Capture | None, folder: Path, 
     if not ranks.first():
         return
     net.save(folder / MODEL)
-    crops, painter = plain(unknown, chosen), drawing.painter(net.model, chosen.draw_by)
+    crops, painter = plain(unknown, chosen.height, chosen.width), drawing.painter(net.model, chosen.draw_by)
     truth = crops.pose(net.model, torch.arange(len(unknown), device=machine.device))
     average = mesh_net.unpacked(net.get_buffer("mean").expand(len(unknown), -1), model.bones, len(model.components))
     guess = mesh_net.regressed(net, crops)

@@ -19,9 +19,10 @@ from synth.person.person import build, pose, stance
 from synth.poses import BodySpace, People, body_space
 from tests.train.worlds import TINY, TINY_WORLD
 from train import mesh
-from train.parts import drawing, gl, mesh_net, structures
+from train.parts import drawing, gl, mesh_figures, mesh_net, structures
 from train.parts.body import BodyModel, Pose, aligned, projected, rotations, six_numbers
 from train.parts.mesh_net import Meshes
+from train.parts.shots import Crops, Shots, drawn_boxes, plain, within
 
 CAPTURE = Path(__file__).parent.parent / "data" / "earlier" / "0.0.1" / "capture"
 SMALL = mesh.Mesh(height=64, width=32, **{name: mesh.SMALL[name] for name in ("backbone", "init")})
@@ -49,17 +50,17 @@ def model(exact: BodyModel) -> BodyModel:
 
 
 @pytest.fixture(scope="module")
-def shots(people: People, space: BodySpace) -> mesh.Shots:
+def shots(people: People, space: BodySpace) -> Shots:
     return mesh.read_shots(people, space, open_capture(CAPTURE), 100)
 
 
 @pytest.fixture(scope="module")
-def crops(shots: mesh.Shots) -> mesh.Crops:
-    return mesh.plain(shots, SMALL)
+def crops(shots: Shots) -> Crops:
+    return plain(shots, SMALL.height, SMALL.width)
 
 
 @pytest.fixture(scope="module")
-def bodies(crops: mesh.Crops, model: BodyModel) -> Pose:
+def bodies(crops: Crops, model: BodyModel) -> Pose:
     return crops.pose(model, torch.arange(len(crops)))
 
 
@@ -257,20 +258,20 @@ def test_structures_are_the_bodies_from_eight_sides(model: BodyModel, bodies: Po
     torch.testing.assert_close(read.pose.turns, meshes.pose.turns)
 
 
-def test_boxes_are_moved_and_cut_and_stay_in_the_picture(shots: mesh.Shots) -> None:
+def test_boxes_are_moved_and_cut_and_stay_in_the_picture(shots: Shots) -> None:
     index = torch.arange(len(shots)).repeat(200)
-    box = mesh.drawn_boxes(shots, index, SMALL, rng(0))
+    box = drawn_boxes(shots, index, SMALL.pad, SMALL.cut, rng(0))
     size, own = shots.size[index], shots.box[index]
     assert (box >= 0).all() and (box[:, 2:] <= size).all() and (box[:, 2:] > box[:, :2]).all()
     height = own[:, 3] - own[:, 1]
     assert ((box[:, 3] < own[:, 3] - 0.11 * height).float().mean() - 0.2 * 0.5 * 2 / 3).abs() < 0.04
-    still = mesh.drawn_boxes(shots, index, mesh.Mesh(pad=0.0, cut=0.0), rng(0))
-    torch.testing.assert_close(still, mesh.within(own, size))
+    still = drawn_boxes(shots, index, 0.0, 0.0, rng(0))
+    torch.testing.assert_close(still, within(own, size))
 
 
-def test_crops_and_bodies_are_mirrored_together(shots: mesh.Shots, model: BodyModel) -> None:
-    index, box = torch.zeros(2, dtype=torch.long), mesh.within(shots.box[:1], shots.size[:1]).repeat(2, 1)
-    two = mesh.Crops(shots, index, box, torch.tensor([False, True]), 64, 32)
+def test_crops_and_bodies_are_mirrored_together(shots: Shots, model: BodyModel) -> None:
+    index, box = torch.zeros(2, dtype=torch.long), within(shots.box[:1], shots.size[:1]).repeat(2, 1)
+    two = Crops(shots, index, box, torch.tensor([False, True]), 64, 32)
     one, other = two.__getitems__([0, 1])
     np.testing.assert_array_equal(one[:, ::-1], other)
     pose = two.pose(model, torch.arange(2))
@@ -278,7 +279,7 @@ def test_crops_and_bodies_are_mirrored_together(shots: mesh.Shots, model: BodyMo
     assert (seen[0][:, ::-1] & seen[1]).sum() / (seen[0][:, ::-1] | seen[1]).sum() > 0.93
 
 
-def test_the_average_is_where_the_net_begins(model: BodyModel, bodies: Pose, crops: mesh.Crops, tmp_path: Path) -> None:
+def test_the_average_is_where_the_net_begins(model: BodyModel, bodies: Pose, crops: Crops, tmp_path: Path) -> None:
     mean = mesh_net.packed(Pose(*(part[:1] for part in bodies)))[0]
     spec = mesh.EncoderSpec("timm:test_resnet", 64, 32, "avg")
     net = mesh_net.Regressor(mesh.backbones.build(spec, "none", 0), model, mean)
@@ -289,9 +290,10 @@ def test_the_average_is_where_the_net_begins(model: BodyModel, bodies: Pose, cro
     again = mesh_net.regressed(mesh_net.load(tmp_path / "net.safetensors"), crops)
     torch.testing.assert_close(again.facing, found.facing, atol=0, rtol=0)
     painter = drawing.Rasteriser(model)
-    exact = mesh.measured(found, found, model, painter)
+    exact = mesh_figures.measured(found, found, model, painter)
     assert exact["iou"] == 1 and exact["flat"] == 0 and exact["mpjpe_mm"] == 0 and exact["pa_mpjpe_mm"] < 0.01
-    off = mesh.measured(found, found._replace(camera=found.camera + torch.tensor([0, 0, 0.2, 0])), model, painter)
+    aside = found._replace(camera=found.camera + torch.tensor([0, 0, 0.2, 0]))
+    off = mesh_figures.measured(found, aside, model, painter)
     assert off["flat"] == pytest.approx(0.1, abs=1e-4) and off["iou"] < 0.9 and off["mpjpe_mm"] == 0
 
 
