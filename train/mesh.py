@@ -110,7 +110,7 @@ class Mesh(settings.Common):
 
     @property
     def augmentation(self) -> Augmentation:
-        """Of what is in the crops; where their edges are is `drawn_boxes`'."""
+        """Of what is in the crops; where their edges are is `drawn_boxes`'s."""
         return Augmentation(self.erase, self.jitter, self.blur, shift=False, flip=False)
 
 
