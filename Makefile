@@ -1,4 +1,4 @@
-# make setup | demo | test | test-fast | slow | browser | smplx | check | bench | tiny-world
+# make setup | demo | test | test-fast | slow | browser | smplx | check | docs | bench | tiny-world
 # Only what is missing is done: .venv is filled again when pyproject.toml or constraints.txt change.
 
 PYTHON ?= python3.11
@@ -10,7 +10,7 @@ READY := $(VENV)/.ready
 LIBRARIES := libX11.so.6=libx11-6 libXrender.so.1=libxrender1 libXfixes.so.3=libxfixes3 libXi.so.6=libxi6 \
   libxkbcommon.so.0=libxkbcommon0 libSM.so.6=libsm6 libGL.so.1=libgl1 libEGL.so.1=libegl1 libEGL_mesa.so.0=libegl-mesa0
 
-.PHONY: setup demo test test-fast slow browser smplx check bench tiny-world libraries
+.PHONY: setup demo test test-fast slow browser smplx check docs bench tiny-world libraries
 
 setup: libraries $(READY)
 
@@ -68,6 +68,11 @@ check: setup
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
 	$(RUN) -m scenes.check
+
+# These pages as a site that needs no network: build/site/index.html
+docs: setup
+	$(RUN) -m mkdocs build --strict --quiet
+	@echo "documentation: build/site/index.html"
 
 # What a rendered crop costs here; 50 minutes on 2 cores
 bench: setup

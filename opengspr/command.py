@@ -32,10 +32,9 @@ def command(settings: Any, main: Callable[[Any], None], args: Sequence[str] | No
     import tyro  # only commands need it: a library user of the rooms does not
 
     spec = getattr(sys.modules["__main__"], "__spec__", None)
-    chosen = tyro.cli(settings, prog=f"python -m {spec.name}" if spec else None, args=args)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # unwinds: locks and part files go
     try:
-        main(chosen)
+        main(tyro.cli(settings, prog=f"python -m {spec.name}" if spec else None, args=args))
     except UserError as error:
         if os.environ.get("RANK", "0") == "0":  # of several processes at one job, each would say it
             print(f"error: {' '.join(str(error).split())}", file=sys.stderr)

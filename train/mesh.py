@@ -70,7 +70,7 @@ class Mesh(settings.Common):
     force: bool = False
     """Resume although settings, data or device differ from those that the run began with."""
     backbone: str = "resnet50"
-    """resnet18, ibn_resnet18, resnet50, ibn_resnet50, mobilenetv3_small_050, timm:NAME."""
+    """resnet12_fine, resnet18, ibn_resnet18, resnet50, ibn_resnet50, mobilenetv3_small_050, timm:NAME."""
     init: str = "imagenet"
     """Weights to begin with: imagenet, synthetic, none, or a file."""
     height: int = 256
@@ -87,6 +87,8 @@ class Mesh(settings.Common):
     lr: float = 3.5e-4
     """Falls to a tenth after two thirds of the epochs, to a hundredth after five sixths."""
     weight_decay: float = 1e-4
+    attention: float = 0.1
+    """Weight of where the net looks for the keypoints."""
     flat: float = 1.0
     """Weight of keypoints in the picture; half of its sides are 1."""
     solid: float = 2.0
@@ -115,7 +117,7 @@ class Mesh(settings.Common):
 
 
 SMALL: dict[str, Any] = {
-    "backbone": "mobilenetv3_small_050", "init": "none", "height": 128, "width": 64, "epochs": 24, "steps": 100,
+    "backbone": "resnet12_fine", "init": "none", "height": 128, "width": 64, "epochs": 24, "steps": 100,
     "lr": 2e-3, "shots": 6000,
 }  # fmt: skip
 OF_OUTPUT = ("predict", "draw_by")  # flags that do not shape the net
@@ -185,16 +187,17 @@ class Meshing(Learning):
         """Keypoints in the picture and in space, the surface, and what moves them."""
         (pictures,), index = next(self.given)
         with self.machine.casting():
-            numbers = self.net(pictures)
+            numbers, logits = self.net.looked(pictures)
         self.machine.passed["image_steps"] += 3 * len(index)
         model, chosen = self.net.model, self.chosen
         guess, truth = self.net.pose(numbers), self.crops.pose(model, index[ranks.share(len(index))])
         wanted = mesh_net.packed(truth)
         rotations = slice(None, 6 * model.bones + 6)
         (skin, joints), (true_skin, true_joints) = model(guess), model(truth)
-        off = projected(joints, guess.camera) - projected(true_joints, truth.camera)
+        places = projected(true_joints, truth.camera)
         terms = {
-            "flat": chosen.flat * off.abs().mean(),
+            "attention": chosen.attention * self.net.attended(logits, places),
+            "flat": chosen.flat * (projected(joints, guess.camera) - places).abs().mean(),
             "solid": chosen.solid * (joints - true_joints).abs().mean(),
             "surface": chosen.surface * (skin - true_skin).abs().mean(),
             "rotation": chosen.rotation * (numbers - wanted)[:, rotations].abs().mean(),

@@ -297,6 +297,34 @@ def test_the_average_is_where_the_net_begins(model: BodyModel, bodies: Pose, cro
     assert off["flat"] == pytest.approx(0.1, abs=1e-4) and off["iou"] < 0.9 and off["mpjpe_mm"] == 0
 
 
+def test_attention_learns_where_keypoints_are(model: BodyModel, bodies: Pose) -> None:
+    """Against a sum over cells in float64; places outside of the picture teach nothing."""
+    mean = mesh_net.packed(Pose(*(part[:1] for part in bodies)))[0]
+    net = mesh_net.Regressor(
+        mesh.backbones.build(mesh.EncoderSpec("resnet12_fine", 64, 32, "avg"), "none", 0), model, mean
+    )
+    draws = np.random.default_rng(0)
+    places, logits = draws.uniform(-1.3, 1.3, (2, 17, 2)), draws.normal(size=(2, 17, 8 * 4))
+    wanted = np.zeros((2, 17))
+    for n, k in np.ndindex(2, 17):
+        x, y = (places[n, k] + 1) / 2 * [4, 8]  # in cells
+        if 0 < x < 4 and 0 < y < 8:
+            spot = np.array(
+                [np.exp(-((c + 0.5 - x) ** 2 + (r + 0.5 - y) ** 2) / (2 * 0.75**2)) for r, c in np.ndindex(8, 4)]
+            )
+            log_share = logits[n, k] - np.log(np.exp(logits[n, k]).sum())
+            wanted[n, k] = -(spot / spot.sum() * log_share).sum()
+    found = net.attended(*(torch.from_numpy(part).float() for part in (logits, places)))
+    assert float(found) == pytest.approx(wanted.mean(), rel=1e-5)
+    free = torch.zeros(2, 17, 8 * 4, requires_grad=True)
+    at = torch.from_numpy(places).float()
+    for _ in range(50):
+        (slope,) = torch.autograd.grad(net.attended(free, at), free)
+        free = (free - 20 * slope).detach().requires_grad_()
+    seen = (free.softmax(2) @ net.get_buffer("cells") - at).abs()[(at.abs() < 0.8).all(2)]
+    assert float(seen.max()) < 0.1  # the share's mean is where the keypoint is, finer than a cell
+
+
 def flags(runs: Path, *more: str) -> list[str]:
     kept = dict(zip(TINY[::2], TINY[1::2], strict=True))
     names = ("--height", "--width", "--backbone", "--init", "--budget", "--steps", "--batch")

@@ -3,8 +3,9 @@
 import copy
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,12 @@ from train.parts.pooling import UNITS, Poolings, Pyramid, levels, pooling
 from train.parts.recurrent import Recurrent
 from train.parts.resnet import ResNet
 
-RESNETS: dict[str, tuple[tuple[int, int, int, int], int, bool]] = {
-    "resnet18": ((2, 2, 2, 2), 1, False),
-    "ibn_resnet18": ((2, 2, 2, 2), 1, True),
-    "resnet50": ((3, 4, 6, 3), 4, False),
-    "ibn_resnet50": ((3, 4, 6, 3), 4, True),
+RESNETS: dict[str, Callable[[], ResNet]] = {
+    "resnet12_fine": partial(ResNet, (0, 1, 2, 2), 1, False, first=16, fine=True),
+    "resnet18": partial(ResNet, (2, 2, 2, 2), 1, False),
+    "ibn_resnet18": partial(ResNet, (2, 2, 2, 2), 1, True),
+    "resnet50": partial(ResNet, (3, 4, 6, 3), 4, False),
+    "ibn_resnet50": partial(ResNet, (3, 4, 6, 3), 4, True),
 }
 NAMES = (*RESNETS, "mobilenetv3_small_050", "timm:NAME")
 SYNTHETIC = Path(__file__).parents[1] / "weights" / "synthetic.safetensors"  # pretrained on our renders; see its card
@@ -300,7 +302,7 @@ def _body(spec: EncoderSpec) -> tuple[nn.Module, int]:
     """The body and the number of channels of its last map."""
     name = spec.backbone
     if name in RESNETS:
-        resnet = ResNet(*RESNETS[name])
+        resnet = RESNETS[name]()
         return resnet, resnet.channels
     if name != "mobilenetv3_small_050" and not name.startswith("timm:"):
         raise UserError(f"--backbone {name}: wanted one of {', '.join(NAMES)}")

@@ -11,18 +11,20 @@ from torch import Tensor, nn
 
 from opengspr import UserError, checkpoint
 from train.parts.backbones import Encoder, EncoderSpec
-from train.parts.body import BodyModel, Pose, rotations, six_numbers
+from train.parts.body import KEYPOINTS, BodyModel, Pose, rotations, six_numbers
 from train.parts.data import Images, to_tensor
 
 LIMIT = 3.0  # standard deviations of a shape's numbers
-REDUCED, HIDDEN = 64, 512  # channels of the map before it is flattened, units of the hidden layer
+REDUCED, HIDDEN = 64, 512  # channels of what is seen at a place, units of the hidden layer
+BLUR = 0.75  # cells of the map by which the places that the attention is to find are spread
 
 
 class Regressor(nn.Module):
-    """Pictures to `Pose`, by one look: a body's map, flattened since places matter, and two layers.
+    """Pictures to `Pose`, by one look at each keypoint and at the whole.
 
-    HMR (Kanazawa et al., CVPR 2018) pools the map and corrects its guess three times; here the guess is one sum, of
-    what people look like on average and of what the net adds.
+    HMR (Kanazawa et al., CVPR 2018) pools the map and corrects its guess three times. Here, as in PARE (Kocabas et al.,
+    ICCV 2021), the net attends to where each keypoint is, which is known in our renders: what it sees there, where
+    that is, and the map's mean go through two layers; the guess is their sum with the people's average.
 
     Args:
         encoder: whose body is taken.
@@ -34,21 +36,42 @@ class Regressor(nn.Module):
         super().__init__()
         self.spec, self.body, self.model = encoder.spec, encoder.body, model
         channels, height, width = encoder.map_shape()
+        self.reduced = nn.Sequential(
+            nn.Conv2d(channels, REDUCED, 1, bias=False), nn.BatchNorm2d(REDUCED), nn.ReLU(inplace=True)
+        )
+        self.attention = nn.Conv2d(REDUCED, KEYPOINTS, 1)
         self.head = nn.Sequential(
-            nn.Conv2d(channels, REDUCED, 1, bias=False), nn.BatchNorm2d(REDUCED), nn.ReLU(inplace=True),
-            nn.Flatten(), nn.Linear(REDUCED * height * width, HIDDEN), nn.ReLU(inplace=True),
-            nn.Linear(HIDDEN, len(mean)),
-        )  # fmt: skip
+            nn.Linear(KEYPOINTS * (REDUCED + 2) + REDUCED, HIDDEN), nn.ReLU(inplace=True), nn.Linear(HIDDEN, len(mean))
+        )
         last = self.head[-1]
         assert isinstance(last, nn.Linear)
         nn.init.zeros_(last.weight)
         nn.init.zeros_(last.bias)
+        y, x = torch.meshgrid((torch.arange(height) + 0.5) / height, (torch.arange(width) + 0.5) / width, indexing="ij")
+        self.register_buffer("cells", 2 * torch.stack([x.flatten(), y.flatten()], 1) - 1)
+        self.register_buffer("cell", torch.tensor([2 / width, 2 / height]))
         self.register_buffer("mean", mean.clone())
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, 3, H, W) -> the numbers of `packed`, (B, 6 B + 6 + K + 4), rotations not yet made such."""
-        found: Tensor = self.head(self.body(x)).float() + self.get_buffer("mean")
-        return found
+        return self.looked(x)[0]
+
+    def looked(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The same, and the logits of each keypoint's being in a cell of the map, (B, 17, cells)."""
+        seen = self.reduced(self.body(x))
+        logits = self.attention(seen).flatten(2).float()
+        shares, seen = logits.softmax(2), seen.flatten(2).float()
+        parts = [shares @ seen.mT, shares @ self.get_buffer("cells")]
+        numbers: Tensor = self.head(torch.cat([*(part.flatten(1) for part in parts), seen.mean(2)], 1))
+        return numbers.float() + self.get_buffer("mean"), logits
+
+    def attended(self, logits: Tensor, places: Tensor) -> Tensor:
+        """Cross-entropy of the attention, (B, 17, cells), against a spot round the keypoints' places (B, 17, 2) in the
+        picture; of those that are outside of it, none."""
+        off = (self.get_buffer("cells") - places[:, :, None]) / self.get_buffer("cell")
+        wanted = (-off.square().sum(3) / (2 * BLUR**2)).softmax(2)
+        inside = (places.abs() < 1).all(2)
+        return (-(wanted * logits.log_softmax(2)).sum(2) * inside).mean()
 
     def pose(self, numbers: Tensor) -> Pose:
         """How the bodies stand; shapes are kept near those that there are."""

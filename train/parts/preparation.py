@@ -79,7 +79,7 @@ class Adaptation(translating.Translating, settings.Run):
 
 SMALL_TARGET = 5000  # training crops below which `--budget auto` is small
 SMALL: dict[str, Any] = translating.SMALL | {  # what the small budget changes here; a recipe adds its own
-    "init": "none", "pool": "avg", "pretrain_epochs": 20, "pretrain_steps": 80, "pretrain_lr": 1e-2, "jitter": 0.2,
+    "init": "synthetic", "pool": "avg", "pretrain_epochs": 20, "pretrain_steps": 80, "pretrain_lr": 1e-2, "jitter": 0.2,
 }  # fmt: skip
 
 Recipe = TypeVar("Recipe", bound=translating.Translating)

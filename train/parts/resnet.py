@@ -58,17 +58,22 @@ class ResNet(nn.Module):
         depths: blocks in each of the four layers.
         wide: see `Block`.
         ibn: IBN-a: half instance norm in layers 1 to 3.
+        first: channels of the first convolution; each layer but the first has twice as many as the one before.
+        fine: begins with a 3x3 convolution and without pooling, so that the map is twice as fine, H / 8, W / 8.
     """
 
-    def __init__(self, depths: tuple[int, int, int, int], wide: int, ibn: bool) -> None:
+    def __init__(
+        self, depths: tuple[int, int, int, int], wide: int, ibn: bool, first: int = 64, fine: bool = False
+    ) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(3, 64, 7, 2, 3, bias=False)
-        self.bn1 = nn.BatchNorm2d(64)
+        size = 3 if fine else 7
+        self.conv1 = nn.Conv2d(3, first, size, 2, size // 2, bias=False)
+        self.bn1 = nn.BatchNorm2d(first)
         self.relu = nn.ReLU(inplace=True)
-        self.maxpool = nn.MaxPool2d(3, 2, 1)
-        channels = 64
+        self.maxpool = nn.Identity() if fine else nn.MaxPool2d(3, 2, 1)
+        channels = first
         for layer, depth in enumerate(depths, 1):
-            width, stride = 64 << (layer - 1), 2 if layer in (2, 3) else 1  # layer 4 keeps its stride at 1
+            width, stride = first << (layer - 1), 2 if layer in (2, 3) else 1  # layer 4 keeps its stride at 1
             blocks = []
             for index in range(depth):
                 blocks.append(Block(channels, width, wide, stride if index == 0 else 1, ibn and layer < 4))
@@ -80,7 +85,7 @@ class ResNet(nn.Module):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, 3, H, W) -> (B, channels, H / 16, W / 16)."""
+        """(B, 3, H, W) -> the last map."""
         x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
         for layer in range(1, 5):
             x = self.get_submodule(f"layer{layer}")(x)

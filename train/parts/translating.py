@@ -22,7 +22,8 @@ class Translating(settings.Common):
     tgt: str = ""
     """Target dataset, whose training identities are never used."""
     backbone: str = "ibn_resnet50"
-    """resnet18, ibn_resnet18, resnet50, ibn_resnet50, mobilenetv3_small_050, timm:NAME; eSPGAN's embedding, too."""
+    """resnet12_fine, resnet18, ibn_resnet18, resnet50, ibn_resnet50, mobilenetv3_small_050, timm:NAME; of eSPGAN's
+    embedding, too."""
     height: int = 256
     width: int = 128
     amp: Literal["auto", "bf16", "off"] = "auto"
