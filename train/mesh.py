@@ -117,7 +117,7 @@ class Mesh(settings.Common):
 
 
 SMALL: dict[str, Any] = {
-    "backbone": "resnet12_fine", "init": "none", "height": 128, "width": 64, "epochs": 24, "steps": 100,
+    "backbone": "resnet12_fine", "init": "none", "height": 128, "width": 64, "epochs": 60, "steps": 100,
     "lr": 2e-3, "shots": 6000,
 }  # fmt: skip
 OF_OUTPUT = ("predict", "draw_by")  # flags that do not shape the net
