@@ -46,7 +46,7 @@ demo: setup
 	$(RUN) -m train.smcr --syn demo-syn --src demo-src --tgt demo-tgt
 
 test: setup
-	$(RUN) -m pytest -q -m 'not slow and not gpu and not smplx and not browser'
+	$(RUN) -m pytest -q -n 2 --dist loadfile -m 'not slow and not gpu and not smplx and not browser'
 
 test-fast: setup
 	$(RUN) -m pytest -q -n 2 --dist loadfile

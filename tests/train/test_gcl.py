@@ -366,6 +366,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return draw_worlds(tmp_path_factory.mktemp("gcl"))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("row", gcl.ABLATIONS)
 def test_every_row_runs(row: str, data: Path, tmp_path: Path) -> None:
     drawn_meshes(data, tmp_path)

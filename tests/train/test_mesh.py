@@ -349,6 +349,7 @@ def test_a_run_leaves_a_net_figures_and_meshes(tmp_path: Path, capsys: pytest.Ca
     assert "finished earlier" in capsys.readouterr().out and (folder / mesh.MODEL).read_bytes() == before
 
 
+@pytest.mark.long
 def test_cut_off_it_goes_on_to_the_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mesh.main(flags(tmp_path / "whole"))
     step, count = mesh.Meshing.step, iter(range(100))

@@ -241,6 +241,7 @@ def test_a_whole_step_is_the_paper_s_sum(data: Path, tmp_path: Path) -> None:
     torch.testing.assert_close(total.double(), torch.stack([*wanted.values()]).sum(), atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.long
 def test_a_discriminator_reaches_its_advantage_and_loses_it() -> None:
     """Maps of two domains that differ by a shift: told apart while they stay, and no longer when they learn."""
     torch.manual_seed(0)
