@@ -1,0 +1,27 @@
+"""What synthetic data is worth, measured small."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks import worth
+from tests.train.worlds import TINY_WORLD
+
+
+@pytest.mark.long
+def test_each_size_is_learnt_from_and_scored_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    settings = worth.Settings(
+        data="src", targets="tgt", ids="6", per_id="2,4", epochs=1, runs=tmp_path / "runs", out=tmp_path / "out",
+        data_root=TINY_WORLD, json=True,
+    )  # fmt: skip
+    worth.main(settings)
+    rows = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert [row["crops"] for row in rows] == [12, 24] and all(0 < row["tgt"] < 100 for row in rows)
+    with open(tmp_path / "out" / "worth.csv", newline="") as file:
+        assert [line["data"] for line in csv.DictReader(file)] == ["src-6x2", "src-6x4"]
+    assert (tmp_path / "out" / "worth.html").read_text().count("<polyline") == 1
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").rglob("result.json")}
+    worth.main(settings)
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").rglob("result.json")} == before
