@@ -7,8 +7,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 import pytest
@@ -255,6 +257,29 @@ def test_what_a_run_began_with_stays(tmp_path: Path, monkeypatch: pytest.MonkeyP
         pass
     with run.opened(tmp_path / "run", {"lr": 0.2, "seed": 0}, "cpu"):
         pass
+
+
+def test_a_stage_that_another_run_makes_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    began, go_on, made = Event(), Event(), []
+
+    def slow(folder: Path) -> dict[str, int]:
+        made.append(folder)
+        began.set()
+        go_on.wait(30)
+        return {"value": 1}
+
+    def other(name: str) -> Path:
+        return run.shared_stage(tmp_path, name, {"seed": 0}, "cpu", slow)
+
+    monkeypatch.setattr(run.time, "sleep", lambda seconds: go_on.set())
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(other, "pretrain")
+        assert began.wait(30)
+        folder = other("pretrain")
+        assert first.result(30) == folder and len(made) == 1
+    assert run.result_of(folder) == {"value": 1} and "another run makes it" in capsys.readouterr().out
 
 
 def test_pictures_kept_or_not_are_the_same(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import json
 import os
 import platform
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,10 +16,11 @@ import torch
 import yaml
 
 from opengspr import UserError, ranks
-from opengspr.files import one_writer, output_folder, write_whole
+from opengspr.files import Busy, one_writer, output_folder, write_whole
 from opengspr.version import made_with
 
 RESULT, CONFIG, ENVIRONMENT = "result.json", "config.yaml", "env.json"
+WAIT_S = 2.0  # between looks at what another run makes
 
 
 def short_hash(values: Mapping[str, Any]) -> str:
@@ -140,7 +142,7 @@ def result_of(folder: Path) -> dict[str, Any] | None:
 def shared_stage(
     runs: Path, name: str, contents: Mapping[str, Any], device: str, build: Callable[[Path], Mapping[str, Any]]
 ) -> Path:
-    """A stage that several runs share: `runs/stages/NAME-{hash8}`, built once.
+    """A stage that several runs share: `runs/stages/NAME-{hash8}`, built once; who comes meanwhile waits for it.
 
     Args:
         runs, name: where.
@@ -151,13 +153,22 @@ def shared_stage(
     Returns:
         the finished folder.
     """
-    folder = runs / "stages" / f"{name}-{short_hash(contents)}"
-    if ranks.by_first(lambda: result_of(folder)) is None:
-        with opened(folder, contents, device):
-            result = build(folder)
-            if ranks.first():
-                finish(folder, result)
-            ranks.wait()
-    else:
+    folder, waits = runs / "stages" / f"{name}-{short_hash(contents)}", False
+    if ranks.by_first(lambda: result_of(folder)) is not None:
         print(f"{name}: finished earlier, in {folder}", flush=True)
+        return folder
+    while ranks.by_first(lambda: result_of(folder)) is None:
+        try:
+            with opened(folder, contents, device):
+                result = build(folder)
+                if ranks.first():
+                    finish(folder, result)
+                ranks.wait()
+        except Busy:
+            if ranks.count() > 1:  # the others are at it already
+                raise
+            if not waits:
+                print(f"{name}: another run makes it, in {folder}; waiting", flush=True)
+            waits = True
+            time.sleep(WAIT_S)
     return folder
