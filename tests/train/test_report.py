@@ -51,6 +51,13 @@ def test_means_intervals_and_gains(runs: Path, capsys: pytest.CaptureFixture[str
     assert "another row" in capsys.readouterr().out
 
 
+def test_whose_start_it_is_is_told(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(runs, "abmt", 0, 33.0, 50.0, steps=1)
+    report.main([str(runs)])
+    out = capsys.readouterr().out
+    assert out.count("| direct transfer |") == 1 and "| direct transfer (ABMT) | 1 | 33.0 |" in out
+
+
 def test_other_data_of_the_same_name_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for seed, tgt in enumerate(("0123456789ab", "ba9876543210")):
         run(tmp_path, "udap", seed, 30.0, 40.0, steps=1, data={"src": "aaaaaaaaaaaa", "tgt": tgt})

@@ -74,7 +74,7 @@ def compared(groups: Sequence[Group], all_rows: bool = False) -> list[Lines]:
         unseen = list(dict.fromkeys(name for one in told for name in one if name.startswith(UNSEEN)))
         lines = [[pair, "seeds", *FIGURES.values(), "gain in mAP", *unseen, *COSTS]]
         blank = [""] * len(COSTS)
-        lines += [[START, *_cells(one), "", *_on(unseen, one), *blank] for one in _starts(own)]
+        lines += [[name, *_cells(one), "", *_on(unseen, one), *blank] for name, one in _starts(own)]
         for group in own:
             for row in group.figures if all_rows else [group.main]:
                 if row != START or group.name:
@@ -169,20 +169,24 @@ def _sized(group: Group) -> list[str]:
     ]
 
 
-def _starts(groups: Sequence[Group]) -> list[dict[int, Mapping[str, float]]]:
-    """Direct transfer by seed, once for all groups that have the same by the seeds that they share."""
-    found: list[dict[int, Mapping[str, float]]] = []
+def _starts(groups: Sequence[Group]) -> Iterator[tuple[str, dict[int, Mapping[str, float]]]]:
+    """Direct transfer by seed, once for all groups that have the same by the seeds that they share; its name, which
+    says whose it is where there are several, but for that of most groups."""
+    found: list[tuple[list[str], dict[int, Mapping[str, float]]]] = []
     for group in groups:
         own = group.figures.get(START, {})
         if not own:  # it begins from nothing
             continue
-        for other in found:
+        for names, other in found:
             if all(other[seed] == own[seed] for seed in own.keys() & other.keys()):
+                names.append(group.name or group.main)
                 other |= own
                 break
         else:
-            found.append(dict(own))
-    return found
+            found.append(([group.name or group.main], dict(own)))
+    found.sort(key=lambda one: -len(one[0]))
+    for k, (names, one) in enumerate(found):
+        yield START + (f" ({', '.join(dict.fromkeys(names))})" if k else ""), one
 
 
 def _differing(group: Group, others: Sequence[Group]) -> str:
