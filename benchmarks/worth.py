@@ -12,6 +12,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -42,6 +43,7 @@ class Settings:
     beside: str = ""
     """Other datasets, with commas between, that are learnt from as they are."""
     seeds: int = 1
+    """How many: 0, 1, 2 ..."""
     epochs: int = 20
     """Of the small budget's 80 steps."""
     runs: Path = Path("runs")
@@ -65,7 +67,8 @@ def main(settings: Settings) -> None:
         unseen=",".join(targets[1:]), budget="small", config=config, runs=settings.runs, out=settings.out,
         data_root=settings.data_root,
     )  # fmt: skip
-    benchmark.work(grid)
+    with redirect_stdout(StringIO() if settings.json else sys.stdout):
+        benchmark.work(grid)
     rows = [*_scored(settings, sources, targets)]
     write_whole(settings.out / "worth.csv", _csv(rows).encode())
     write_whole(settings.out / "worth.html", _page(rows, targets).encode())
@@ -76,9 +79,8 @@ def main(settings: Settings) -> None:
 
 def _cuts(settings: Settings) -> Iterator[str]:
     """Paths of the smaller datasets, made where they are missing."""
-    sizes = [[int(one) for one in text.split(",")] for text in (settings.ids, settings.per_id)]
     name = Path(settings.data).name
-    for ids, per_id in itertools.product(*sizes):
+    for ids, per_id in itertools.product(_numbers("ids", settings.ids), _numbers("per-id", settings.per_id)):
         path = settings.out / "cuts" / f"{name}-{ids}x{per_id}"
         words = [settings.data, "--ids", ids, "--per-id", per_id, "--quality", 95, "--out", path]
         if settings.data_root:
@@ -87,6 +89,13 @@ def _cuts(settings: Settings) -> Iterator[str]:
         if done.returncode:
             raise UserError(done.stderr.strip().splitlines()[-1].removeprefix("error: "))
         yield str(path)
+
+
+def _numbers(flag: str, text: str) -> list[int]:
+    try:
+        return [int(one) for one in text.split(",")]
+    except ValueError:
+        raise UserError(f"--{flag} {text}: wanted whole numbers with commas between") from None
 
 
 def _scored(settings: Settings, sources: list[str], targets: list[str]) -> Iterator[dict[str, str | float]]:
@@ -98,6 +107,7 @@ def _scored(settings: Settings, sources: list[str], targets: list[str]) -> Itera
         own = [line for line in lines if line["pair"] == f"{source} to {targets[0]}"]
         row: dict[str, str | float] = {
             "data": Path(source).name,
+            "cut": Path(source).parent == settings.out / "cuts",
             "people": len(np.unique(crops.pid)),
             "crops": len(crops),
         }
@@ -115,12 +125,13 @@ def _csv(rows: list[dict[str, str | float]]) -> str:
 
 
 def _page(rows: list[dict[str, str | float]], targets: list[str]) -> str:
-    """Curves over the number of crops, a line for each number of people; and over people."""
+    """Curves over the number of crops, a line for each number of people, and a point for each dataset beside."""
     figures = []
     for target in targets:
         by_people: dict[str, list[tuple[float, float]]] = {}
         for row in rows:
-            by_people.setdefault(f"{row['people']} people", []).append((float(row["crops"]), float(row[target])))
+            name = f"{row['people']} people" if row["cut"] else str(row["data"])
+            by_people.setdefault(name, []).append((float(row["crops"]), float(row[target])))
         lines = {name: sorted(points) for name, points in by_people.items()}
         figures.append(charts.line_chart(f"mAP on {target}", lines, "crops to learn from"))
     head = '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>What synthetic data is worth</title>'

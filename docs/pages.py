@@ -45,7 +45,7 @@ def _place(page: str) -> str:
 
 
 def _outside(text: str, page: str) -> set[str]:
-    """Files of the project outside docs/ that a page's text links to; of README what `_moved` made of it."""
+    """Files of the project outside docs/ that a page's text links to."""
     if page in PAGES:
         text = (ROOT / PAGES[page]).read_text()
     folder = posixpath.dirname(_place(page))

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import worth
+from opengspr import UserError
 from tests.train.worlds import TINY_WORLD
 
 
@@ -25,3 +26,13 @@ def test_each_size_is_learnt_from_and_scored_once(tmp_path: Path, capsys: pytest
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").rglob("result.json")}
     worth.main(settings)
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").rglob("result.json")} == before
+
+
+def test_bad_input_gets_one_line(tmp_path: Path) -> None:
+    given = {"data": "src", "out": tmp_path / "out", "data_root": TINY_WORLD}
+    with pytest.raises(UserError, match="--targets: wanted names"):
+        worth.main(worth.Settings(**given))
+    with pytest.raises(UserError, match="--ids 6,x: wanted whole numbers"):
+        worth.main(worth.Settings(targets="tgt", ids="6,x", **given))
+    with pytest.raises(UserError, match="--ids 99: src has 20 people"):
+        worth.main(worth.Settings(targets="tgt", ids="99", **given))
