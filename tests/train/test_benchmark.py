@@ -119,7 +119,7 @@ def test_runs_and_rows(tmp_path: Path, fails: Callable[..., str], capsys: pytest
         assert "smcr-src-tgt-SMCR_GSPR_-s0" in said and "gspr" in said and "Traceback" not in said
         lines = (tmp_path / "out" / "table.md").read_text().splitlines()
         names = [line.strip("| ").split(" | ")[0] for line in lines]
-        starts = ["direct transfer", "direct transfer (DTHR (ind), RIHR (ind))"]
+        starts = ["direct transfer", "direct transfer (Baseline)"]
         assert names[0] == "src to tgt" and names[2:] == [*starts, "Baseline", "DTHR (ind)", "RIHR (ind)"]
         assert lines[-1].endswith("duke to market: 80.6 / 92.0 |")
         assert len([*(tmp_path / "runs").glob("smcr/*/*/result.json")]) == 2
