@@ -12,8 +12,8 @@ Generation, eq. 5.1-5.4: parts/views.py. Contrast, eq. 5.5-5.8: a memory of all 
 against the view (without generation: against the picture) 8192 memories of other clusters.
 
 What is ours, where the thesis is silent: the feature f is the one that the warm-up was trained by, where the thesis
-puts a new layer of 512 units; pictures in no cluster are clusters of one; batch norms of the identity encoder keep the
-warm-up's statistics, since made pictures are to shift none; targets of eq. 5.2 are detached; bodies are ours
+puts a new layer of 512 units; pictures in no cluster are clusters of one; batch norms of the identity encoder see
+pictures and what is made apart, and keep statistics of pictures only; targets of eq. 5.2 are detached; bodies are ours
 (train.mesh), each turned about its own axis and coloured by place.
 """
 
@@ -166,7 +166,7 @@ class Joint(OnClusters):
     def step(self, epoch: int, step: int) -> Mapping[str, Tensor]:
         """One update."""
         self.at = epoch, step
-        self.encoder.eval()  # the norms' statistics stay
+        self.encoder.train()
         return super().step(epoch, step)
 
     def loss(self) -> tuple[Tensor, dict[str, Tensor]]:

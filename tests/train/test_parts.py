@@ -6,11 +6,13 @@ import pickle
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import numpy as np
 import pytest
@@ -280,6 +282,20 @@ def test_a_stage_that_another_run_makes_is_waited_for(
         folder = other("pretrain")
         assert first.result(30) == folder and len(made) == 1
     assert run.result_of(folder) == {"value": 1} and "another run makes it" in capsys.readouterr().out
+
+
+def test_a_stage_that_is_finished_as_we_come_is_not_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = run.opened
+
+    @contextmanager
+    def late(folder: Path, *others: Any) -> Iterator[None]:
+        with opened(folder, *others):
+            run.finish(folder, {"value": 1})
+            yield
+
+    monkeypatch.setattr(run, "opened", late)
+    folder = run.shared_stage(tmp_path, "pretrain", {}, "cpu", lambda folder: pytest.fail("made again"))
+    assert run.result_of(folder) == {"value": 1}
 
 
 def test_pictures_kept_or_not_are_the_same(tmp_path: Path) -> None:

@@ -1,8 +1,11 @@
 """Batch norms that are kept apart: by domain, or by which look at a picture it is."""
 
 import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 
 class DomainNorm(nn.Module):
@@ -29,5 +32,18 @@ def split(net: nn.Module, domains: int) -> None:
     """Gives each domain its own copy of every batch norm of a net; all begin as what there is now."""
     for parent in list(net.modules()):
         for name, child in list(parent.named_children()):
-            if isinstance(child, nn.modules.batchnorm._BatchNorm):
+            if isinstance(child, _BatchNorm):
                 setattr(parent, name, DomainNorm(child, domains))
+
+
+@contextmanager
+def statistics_kept(net: nn.Module) -> Iterator[None]:
+    """Meanwhile a net's batch norms do not take what they see into their running statistics."""
+    own = {norm: norm.momentum for norm in net.modules() if isinstance(norm, _BatchNorm)}
+    for norm in own:
+        norm.momentum = 0.0
+    try:
+        yield
+    finally:
+        for norm, momentum in own.items():
+            norm.momentum = momentum

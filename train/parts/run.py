@@ -160,10 +160,11 @@ def shared_stage(
     while ranks.by_first(lambda: result_of(folder)) is None:
         try:
             with opened(folder, contents, device):
-                result = build(folder)
-                if ranks.first():
-                    finish(folder, result)
-                ranks.wait()
+                if ranks.by_first(lambda: result_of(folder)) is None:  # else it was finished as we came
+                    result = build(folder)
+                    if ranks.first():
+                        finish(folder, result)
+                    ranks.wait()
         except Busy:
             if ranks.count() > 1:  # the others are at it already
                 raise

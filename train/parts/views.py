@@ -17,6 +17,7 @@ from train.parts import losses
 from train.parts.backbones import Encoder
 from train.parts.data import standardised
 from train.parts.generators import Discriminator, Residual, conv_norm
+from train.parts.norms import statistics_kept
 
 PARTS = 4  # of the identity code
 BLOCKS = 4  # residual blocks of structure encoder and decoder
@@ -144,12 +145,12 @@ class ViewNets(nn.Module):
         """All pictures of a batch, from its identity codes and structure pictures (B, 3, H, W), old and new."""
         ours, theirs = self.structure(torch.cat([old, new])).chunk(2)
         kept, turned = self.decoder(seen.identity.repeat(2, 1, 1, 1), torch.cat([ours, theirs])).chunk(2)
-        again = look(encoder, standardised(turned))
+        again = look_again(encoder, turned)
         return Made(kept, turned, self.decoder(again.identity, ours), again)
 
     def generative(self, encoder: Encoder, real: Tensor, seen: Seen, made: Made) -> dict[str, Tensor]:
         """Terms of eq. 5.4; the judges are to be without gradients. Targets of eq. 5.2 are detached."""
-        wanted, cycled = seen.identity.detach(), look(encoder, standardised(made.cycled)).identity
+        wanted, cycled = seen.identity.detach(), look_again(encoder, made.cycled).identity
         picture = (real - made.kept).abs().mean() + (real - made.cycled).abs().mean()
         feature = (wanted - made.seen.identity).abs().mean() + (wanted - cycled).abs().mean()
         shown = (made.kept, made.new, made.cycled)
@@ -174,3 +175,9 @@ def look(encoder: Encoder, pictures: Tensor) -> Seen:
     maps = maps.to(torch.promote_types(maps.dtype, torch.float32))
     feature = F.normalize(encoder.neck(encoder.pool(maps)), dim=1)
     return Seen(feature, F.adaptive_avg_pool2d(maps, (PARTS, 1)))
+
+
+def look_again(encoder: Encoder, made: Tensor) -> Seen:
+    """The same of pictures that were made, (B, 3, H, W) in [-1, 1]: norms keep no statistics of them."""
+    with statistics_kept(encoder):
+        return look(encoder, standardised(made))
