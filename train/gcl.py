@@ -101,7 +101,7 @@ class GCL(adaptation.Clustering):
 
 
 SMALL = adaptation.SMALL | {
-    "batch": 16, "steps": 93, "lr": 1e-3, "lr_views": 1e-3, "views_epochs": 10, "views_steps": 60,
+    "batch": 16, "steps": 93, "lr": 1e-3, "lr_views": 1e-3, "views_epochs": 10, "views_steps": 240,
     "structure_width": 16, "judge_width": 16,
 }  # fmt: skip
 

@@ -42,6 +42,7 @@ RECIPES = {
     for one in (source, spcl, udap, cluster_contrast, mmt, abmt, act, cap, ice, jvtc, mmcl, rae, dien, gcl)
 }
 ADAPTING = [name for name in RECIPES if name != "source"]
+QUICK = ("spcl", "mmt", "ice")  # on memories, on classifiers, on proxies: others go on in `make test`
 UNSUPERVISED = ["spcl", "abmt", "cluster_contrast", "cap", "ice", "jvtc", "mmcl", "gcl"]  # which do without --src
 
 
@@ -136,7 +137,9 @@ def whole(data: Path, stages: Path, tmp_path_factory: pytest.TempPathFactory) ->
     yield folder
 
 
-@pytest.mark.parametrize("name", ADAPTING)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name in QUICK else pytest.mark.long) for name in ADAPTING]
+)
 def test_cut_off_in_an_epoch_it_goes_on_to_the_bit(
     name: str, data: Path, stages: Path, tmp_path: Path, whole: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
