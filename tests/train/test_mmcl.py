@@ -69,7 +69,15 @@ def test_labels_are_those_who_take_each_other_for_one() -> None:
     found = multi_label.labelled(F.normalize(entries.float(), dim=1), 0.6)
     assert found.label.tolist() == [0, 0, 0, -1, 1, 1] and found.found == 2
     alone = multi_label.labelled(torch.eye(4), 0.6)
-    assert alone.label.tolist() == [-1] * 4 and alone.found == 0
+
+
+def test_one_pair_makes_no_label_of_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four who all take each other for one, twice; one of the first and one of the last do, too."""
+    companion = torch.block_diag(torch.ones(4, 4), torch.ones(4, 4)).bool()
+    companion[3, 4] = companion[4, 3] = True
+    companion[0, 7] = True  # who is not answered
+    monkeypatch.setattr(multi_label, "positives", lambda entries, index, threshold: companion[index])
+    assert multi_label.labelled(torch.eye(8), 0.6).label.tolist() == [0] * 4 + [1] * 4
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ from torch import Tensor
 from train.parts.pseudo_labels import Clustered, warnings
 
 THRESHOLD = 0.6  # of similarity, from which another picture may be of the same person
+SHARED = 0.5  # of those whom either of two pictures takes for one with itself, from which both are one label's
 AT_ONCE = 1024  # entries whose similarities to all are held
 
 
@@ -52,7 +53,10 @@ def _nearer(entries: Tensor, asked: Tensor, whom: Tensor) -> Tensor:
 
 
 def labelled(entries: Tensor, threshold: float) -> Clustered:
-    """Pseudo-labels by the same prediction: pictures that take each other for one person, and whom these do.
+    """Pseudo-labels by the same prediction.
+
+    Pictures are companions when each takes the other for one person. Those that share half of their companions, and
+    whom these do, are of one label. Companions alone would not do: from each to the next one they lead to everybody.
 
     Args:
         entries: (N, D), unit norm.
@@ -67,10 +71,16 @@ def labelled(entries: Tensor, threshold: float) -> Clustered:
         asks, asked = positives(entries, index, threshold).nonzero().T
         found.append(torch.stack([index[asks], asked]).cpu().numpy())
     pairs = np.concatenate(found, 1)
-    graph = sparse.csr_matrix((np.ones(pairs.shape[1], np.int8), pairs), (count, count))
-    _, label = sparse.csgraph.connected_components(graph.multiply(graph.T))
+    graph = sparse.csr_matrix((np.ones(pairs.shape[1], np.int32), pairs), (count, count))
+    companions = graph.multiply(graph.T).tocsr()
+    shared = (companions @ companions).multiply(companions).tocoo()
+    own = companions.sum(1).A1
+    either = own[shared.row] + own[shared.col] - shared.data
+    kept = shared.data >= SHARED * either
+    joined = sparse.coo_matrix((kept, (shared.row, shared.col)), shared.shape)
+    _, label = sparse.csgraph.connected_components(joined)
     size = np.bincount(label)
     _, compact = np.unique(label[size[label] > 1], return_inverse=True)
-    kept = np.full(count, -1, np.int64)
-    kept[size[label] > 1] = compact
-    return Clustered(kept, threshold, int(kept.max(initial=-1)) + 1, 0, None, warnings(kept))
+    labels = np.full(count, -1, np.int64)
+    labels[size[label] > 1] = compact
+    return Clustered(labels, threshold, int(labels.max(initial=-1)) + 1, 0, None, warnings(labels))
