@@ -69,6 +69,7 @@ def test_labels_are_those_who_take_each_other_for_one() -> None:
     found = multi_label.labelled(F.normalize(entries.float(), dim=1), 0.6)
     assert found.label.tolist() == [0, 0, 0, -1, 1, 1] and found.found == 2
     alone = multi_label.labelled(torch.eye(4), 0.6)
+    assert alone.label.tolist() == [-1] * 4 and alone.found == 0
 
 
 def test_one_pair_makes_no_label_of_two(monkeypatch: pytest.MonkeyPatch) -> None:

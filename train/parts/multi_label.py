@@ -77,7 +77,7 @@ def labelled(entries: Tensor, threshold: float) -> Clustered:
     own = companions.sum(1).A1
     either = own[shared.row] + own[shared.col] - shared.data
     kept = shared.data >= SHARED * either
-    joined = sparse.coo_matrix((kept, (shared.row, shared.col)), shared.shape)
+    joined = sparse.coo_matrix((kept[kept], (shared.row[kept], shared.col[kept])), shared.shape)
     _, label = sparse.csgraph.connected_components(joined)
     size = np.bincount(label)
     _, compact = np.unique(label[size[label] > 1], return_inverse=True)
