@@ -27,7 +27,7 @@ import torch
 from torch import Tensor, nn
 
 from datasets.manifest import Dataset
-from opengspr import UserError, ranks
+from opengspr import UserError
 from opengspr.randomness import rng
 from train.parts import adaptation, backbones, drawing, losses, preparation, pseudo_labels, report, trained
 from train.parts.backbones import Encoder
@@ -176,11 +176,11 @@ class Joint(OnClusters):
         if self.generator:
             draws = rng(self.seed, self.name, *self.at)
             seen, made, terms = self.generator.terms(self.encoder, pictures, self.index, draws)
-            new = ranks.gathered(made.seen.feature)
+            new = made.seen.feature
         else:
             with self.machine.casting():
                 seen = look(self.encoder, pictures)
-        self.feature = ranks.gathered(seen.feature)
+        self.feature = seen.feature
         self.machine.passed["image_steps"] += (9 if self.generator else 3) * len(self.index)
         if chosen.contrast:
             terms |= self._contrast(self.feature, new)

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from opengspr import ranks
 from train.parts import losses
 from train.parts.backbones import Encoder
 from train.parts.data import standardised
@@ -170,10 +171,14 @@ class ViewNets(nn.Module):
 
 
 def look(encoder: Encoder, pictures: Tensor) -> Seen:
-    """What the encoder makes of pictures as nets see them, (B, 3, H, W): one pass for both codes."""
+    """What the encoder makes of pictures as nets see them, (B, 3, H, W): one pass for both codes.
+
+    In training mode features are those of all ranks' pictures, since the last norm is to see the whole batch.
+    """
     maps = encoder.map(pictures, -1)
     maps = maps.to(torch.promote_types(maps.dtype, torch.float32))
-    feature = F.normalize(encoder.neck(encoder.pool(maps)), dim=1)
+    pooled = encoder.pool(maps)
+    feature = F.normalize(encoder.neck(ranks.gathered(pooled) if encoder.training else pooled), dim=1)
     return Seen(feature, F.adaptive_avg_pool2d(maps, (PARTS, 1)))
 
 
