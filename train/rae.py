@@ -7,7 +7,7 @@ Idea: features and pictures of the target are both to look like the source's. An
 and the target's pseudo-labels; a discriminator that tells the domains' maps apart makes it keep them alike (FT). A
 decoder makes pictures of maps, and a second discriminator, which knows only the source's pictures, makes those of the
 target's maps look like the source's (PT); both losses reach the encoder. At last the encoder looks at what was made,
-too, and bilinear pooling fuses both maps (F); retrieval is by their mean (Algorithm 2).
+too, and bilinear pooling, which alone learns from it, fuses both maps (F); retrieval is by their mean (Algorithm 2).
 
 Losses, with the equations' numbers: source (2-4) and target (5-7) classes and triplets; feature GAN (8); reconstruction
 and pixel GAN (11-16); classes and triplets of the fused feature (21-23). Pre-pixel transfer (`--pixel pre`) is what the

@@ -154,7 +154,8 @@ def reached(term: Tensor, net: nn.Module) -> bool:
 
 
 def test_each_loss_reaches_what_it_should(data: Path, tmp_path: Path) -> None:
-    """Pixel losses reach encoder and decoder; a discriminator learns by its own loss alone, and nothing else by it."""
+    """Pixel losses reach encoder and decoder, those of the fused feature the fusion only; a discriminator learns by its
+    own loss alone, and nothing else by it."""
     stage = stage_of(data, tmp_path)
     terms, parts = stage.loss()[1], stage.parts
     nets = {"encoder": stage.encoder.body, "decoder": parts["decoder"], "fusion": parts["fusion"]}
@@ -167,7 +168,8 @@ def test_each_loss_reaches_what_it_should(data: Path, tmp_path: Path) -> None:
         "reconstruction": {"encoder", "decoder"},
         "pixel_gan": {"encoder", "decoder"},
         "pixel_judge": {"pixel judge"},
-        "fused_class_target": {"encoder", "decoder", "fusion"},
+        "fused_class_target": {"fusion"},
+        "fused_triplet_source": {"fusion"},
     }
     for name, those in wanted.items():
         assert {net for net, one in nets.items() if reached(terms[name], one)} == those, name

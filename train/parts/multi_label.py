@@ -76,9 +76,9 @@ def labelled(entries: Tensor, threshold: float) -> Clustered:
     shared = (companions @ companions).multiply(companions).tocoo()
     own = companions.sum(1).A1
     either = own[shared.row] + own[shared.col] - shared.data
-    kept = shared.data >= SHARED * either
-    joined = sparse.coo_matrix((kept[kept], (shared.row[kept], shared.col[kept])), shared.shape)
-    _, label = sparse.csgraph.connected_components(joined)
+    shared.data = shared.data >= SHARED * either
+    shared.eliminate_zeros()  # or they would be edges, too
+    _, label = sparse.csgraph.connected_components(shared)
     size = np.bincount(label)
     _, compact = np.unique(label[size[label] > 1], return_inverse=True)
     labels = np.full(count, -1, np.int64)

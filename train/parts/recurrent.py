@@ -110,9 +110,13 @@ class Recurrent(nn.Module):
         return made
 
     def fused(self, first: Tensor, made: Tensor, size: torch.Size) -> Tensor:
-        """The fused map, of a picture's map and the second picture, which is brought to the first's size."""
+        """The fused map, of a picture's map and the second picture, which is brought to the first's size.
+
+        Gradients reach the fusion alone (Algorithm 1, step 4).
+        """
         work_by(self.body, 0)
-        second = self.body(standardised(F.interpolate(made, size=size, mode="bilinear")))
+        with torch.no_grad():
+            second = self.body(standardised(F.interpolate(made, size=size, mode="bilinear")))
         work_by(self.body, -1)
-        fused: Tensor = self.fusion(first, second)
+        fused: Tensor = self.fusion(first.detach(), second)
         return fused
