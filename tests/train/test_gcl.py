@@ -178,6 +178,7 @@ def test_the_generator_s_own_stage_leaves_the_identity_encoder_alone(generator: 
     stage.feed(0, 0)
     for step in range(2):
         stage.step(0, step)
+    assert {"structure_swapped_apart", "identity_swapped_apart"} <= {*stage.end_epoch(0)}
     for name, value in net.state_dict().items():
         torch.testing.assert_close(value, before[0][name], atol=0, rtol=0)
     moved = [name for name, value in generator.nets.state_dict().items() if not torch.equal(value, before[1][name])]

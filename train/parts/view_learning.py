@@ -199,6 +199,10 @@ class ViewLearning(Learning):
         self.machine.passed["image_steps"] += 3 * len(index)
         return torch.stack([*terms.values()]).sum(), terms
 
+    def end_epoch(self, epoch: int) -> Mapping[str, float]:
+        """Tells what identity and structure do to the features of what is made."""
+        return {**super().end_epoch(epoch), **self.views.swapped(self.encoder, self.target)}
+
     def nets(self) -> Iterable[nn.Module]:
         """E_str, G and D."""
         return [self.views.nets]
