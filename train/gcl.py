@@ -50,7 +50,6 @@ POSITIVES = ("L_vi", "L'_vi", "L''_vi")  # in the order in which Table 5.3 adds 
 class GCL(adaptation.Clustering):
     """Views of people from new sides, and contrast with them."""
 
-    backbone: str = "resnet50"
     pool: Literal["gem", "avg"] = "avg"
     """Pooling of the last map: generalised mean, or the plain mean."""
     init_from: Path | None = None

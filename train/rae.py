@@ -47,7 +47,6 @@ FUSED: Rows = {"RAE": {"rae": 1.0}, "RAE, features alone": {"rae_features": 1.0}
 class RAE(adaptation.Clustering):
     """An encoder and a decoder that carry features and pictures of the target to the source."""
 
-    backbone: str = "resnet50"
     pool: Literal["gem", "avg"] = "avg"
     """Pooling of the last map: generalised mean, or the plain mean."""
     batch: int = 72

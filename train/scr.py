@@ -34,7 +34,6 @@ ROWS = {"SCR": {"direct": 1.0}}
 class SCR(preparation.Adaptation):
     """Trains a pyramid of parts on a labelled source, and scores the target as it is."""
 
-    backbone: str = "resnet50"
     height: int = 384
     width: int = 192
     pool: tyro.conf.Suppress[Literal["gem", "avg"]] = "gem"  # each part has its maximum

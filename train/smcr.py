@@ -39,6 +39,7 @@ from train.parts.pseudo_labels import agreement
 class SMCR(adaptation.Clustering):
     """Adapts a person re-ID model to unlabelled cameras in three stages: pretraining, translation, refinement."""
 
+    backbone: str = "ibn_resnet50"
     temperature: float = 0.05
     memory_momentum: float = 0.2
     alpha: float = 0.5

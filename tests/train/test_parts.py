@@ -524,6 +524,25 @@ def test_the_net_that_ships_is_begun_with() -> None:
         backbones.build(replace(spec, backbone="resnet18"), "synthetic", 0)
 
 
+def test_ibn_nets_begin_with_their_authors_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files are named by what they hold, which is checked; a site that is down is one line that names the remedies."""
+    spec = backbones.EncoderSpec("ibn_resnet18", 64, 32)
+    theirs = {name: value + 1 for name, value in backbones.build(spec, "none", 0).body.state_dict().items()}
+    asked: list[tuple[str, object]] = []
+
+    def fetched(url: str, **how: object) -> dict[str, torch.Tensor]:
+        asked.append((url.rpartition("/")[2], how["check_hash"] and how["weights_only"]))
+        return theirs | {"fc.weight": torch.zeros(1000, 512), "fc.bias": torch.zeros(1000)}
+
+    monkeypatch.setattr(torch.hub, "load_state_dict_from_url", fetched)
+    begun = backbones.build(spec, "imagenet", 0).body.state_dict()
+    assert asked == [("resnet18_ibn_a-2f571257.pth", True)]
+    assert begun.keys() == theirs.keys() and all(torch.equal(begun[name], theirs[name]) for name in theirs)
+    monkeypatch.setattr(torch.hub, "load_state_dict_from_url", lambda *_, **__: 1 / 0)
+    with pytest.raises(UserError, match="cannot be had .*; others: --init none, or --init PATH"):
+        backbones.build(spec, "imagenet", 0)
+
+
 def test_a_source_without_identities_is_refused() -> None:
     crops = open_dataset(str(TINY_WORLD / "src")).crops
     with pytest.raises(UserError, match="crops without identities"):

@@ -261,7 +261,6 @@ def test_bad_input_is_one_line(done: tuple[Path, Path], tmp_path: Path, fails: C
         (["--src", "src", "--tgt", "tgt", "--ablation", "nonsense"], "DTHR (ind)"),
         (["--src", "src", "--tgt", "tgt", "--config", str(tmp_path / "none.yaml")], "No such file"),
         (["--src", "src", "--tgt", "tgt", "--backbone", "resnet99"], "resnet18"),
-        (["--src", "src", "--tgt", "tgt", "--init", "imagenet", "--backbone", "ibn_resnet50"], "--init none"),
         (["--src", "src", "--tgt", "tgt", "--init", "nowhere.pt"], "no such file"),
         (["--src", "src", "--tgt", "tgt", "--device", "tpu"], "wanted auto, cpu or cuda"),
         (["--src", "src", "--tgt", "tgt", "--runs", str(tmp_path / "file" / "runs")], "file"),

@@ -29,6 +29,8 @@ RESNETS: dict[str, Callable[[], ResNet]] = {
     "resnet50": partial(ResNet, (3, 4, 6, 3), 4, False),
     "ibn_resnet50": partial(ResNet, (3, 4, 6, 3), 4, True),
 }
+IBN_RELEASE = "https://github.com/XingangPan/IBN-Net/releases/download/v1.0"  # of IBN's authors, MIT licence
+IBN_WEIGHTS = {"ibn_resnet18": "resnet18_ibn_a-2f571257.pth", "ibn_resnet50": "resnet50_ibn_a-d9d0bb7b.pth"}
 NAMES = (*RESNETS, "mobilenetv3_small_050", "timm:NAME")
 SYNTHETIC = Path(__file__).parents[1] / "weights" / "synthetic.safetensors"  # pretrained on our renders; see its card
 
@@ -391,11 +393,10 @@ class _Features(nn.Module):
 def _imagenet(spec: EncoderSpec, others: str) -> dict[str, Tensor]:
     """ImageNet weights of the body."""
     backbone = spec.backbone
-    if backbone.startswith("ibn"):
-        raise UserError(
-            f"--init imagenet: {backbone} has ImageNet weights from its authors only, to be given as a file; {others}"
-        )
     try:
+        if backbone in IBN_WEIGHTS:
+            url = f"{IBN_RELEASE}/{IBN_WEIGHTS[backbone]}"
+            return dict(torch.hub.load_state_dict_from_url(url, progress=False, check_hash=True, weights_only=True))
         if backbone in RESNETS:
             from torchvision.models import get_model_weights
 

@@ -21,7 +21,7 @@ class Translating(settings.Common):
     """Labelled source dataset: a name or a path."""
     tgt: str = ""
     """Target dataset, whose training identities are never used."""
-    backbone: str = "ibn_resnet50"
+    backbone: str = "resnet50"
     """resnet12_fine, resnet18, ibn_resnet18, resnet50, ibn_resnet50, mobilenetv3_small_050, timm:NAME; of eSPGAN's
     embedding, too."""
     height: int = 256

@@ -57,7 +57,7 @@ class TranslationSpec:
     width: int = 64
     blocks: int = 9
     light: bool = False
-    embedding: str = "ibn_resnet50"
+    embedding: str = "resnet50"
 
 
 class Embedding(nn.Module):
