@@ -100,8 +100,8 @@ class GCL(adaptation.Clustering):
 
 
 SMALL = adaptation.SMALL | {
-    "batch": 16, "steps": 93, "lr": 1e-3, "lr_views": 1e-3, "views_epochs": 10, "views_steps": 240,
-    "structure_width": 16, "judge_width": 16,
+    "batch": 16, "steps": 93, "lr": 3.5e-4, "lr_views": 1e-3, "views_epochs": 10, "views_steps": 120,
+    "structure_width": 16, "judge_width": 16, "feature": 100.0,
 }  # fmt: skip
 
 ABLATIONS: dict[str, dict[str, Any]] = {  # thesis Table 5.3
