@@ -45,7 +45,7 @@ class Benchmark:
     """Compares recipes on pairs of datasets, or the rows of a recipe's ablation tables."""
 
     pairs: str = ""
-    """SOURCE:TARGET,SOURCE:TARGET ... by names or paths of datasets."""
+    """SOURCE:TARGET,SOURCE:TARGET ... by names or paths of datasets; :TARGET has no source."""
     methods: str = "all"
     """Names of recipes with commas between, or all."""
     ablations: str | None = None
@@ -82,9 +82,15 @@ class Job:
     seed: int
 
     @property
+    def title(self) -> str:
+        """Of its table."""
+        source, target = self.pair.split(":")
+        return f"{source} to {target}" if source else f"{target} alone"
+
+    @property
     def name(self) -> str:
         """For its log."""
-        parts = (self.method, *self.pair.split(":"), *([self.row] if self.row else []), f"s{self.seed}")
+        parts = (self.method, *filter(None, self.pair.split(":")), *([self.row] if self.row else []), f"s{self.seed}")
         return re.sub("[^A-Za-z0-9.=-]+", "_", "-".join(Path(part).name for part in parts))
 
 
@@ -95,8 +101,8 @@ def jobs_of(chosen: Benchmark) -> list[Job]:
         UserError: unknown names, or nothing to run.
     """
     pairs = [pair for pair in chosen.pairs.split(",") if pair]
-    if not pairs or any(len(pair.split(":")) != 2 or not all(pair.split(":")) for pair in pairs):
-        raise UserError(f"--pairs {chosen.pairs}: wanted SOURCE:TARGET, several with commas between")
+    if not pairs or any(len(pair.split(":")) != 2 or pair.endswith(":") for pair in pairs):
+        raise UserError(f"--pairs {chosen.pairs}: wanted SOURCE:TARGET or :TARGET, several with commas between")
     if chosen.seeds < 1:
         raise UserError(f"--seeds {chosen.seeds}: wanted at least 1")
     if chosen.ablations:
@@ -122,7 +128,7 @@ def words(chosen: Benchmark, job: Job) -> list[str]:
     source, target = job.pair.split(":")
     row = _recipe(job.method).ABLATIONS[job.row] if job.row else {}
     flags: dict[str, Any] = {
-        "src": source, "tgt": target, "syn": chosen.syn, "seed": job.seed, "budget": chosen.budget,
+        "src": source or None, "tgt": target, "syn": chosen.syn, "seed": job.seed, "budget": chosen.budget,
         "ablation": job.row, "config": chosen.config, "runs": chosen.runs, "data-root": chosen.data_root,
         "device": chosen.device,
     }  # fmt: skip
@@ -170,7 +176,7 @@ def groups_of(done: Sequence[tuple[Job, Path]]) -> Iterator[Group]:
         settings = yaml.safe_load((folder / run.CONFIG).read_text())
         reads = getattr(_recipe(job.method), "ROW_OF", {})
         main = reads.get(job.row, result["main"])
-        group = Group(job.pair.replace(":", " to "), job.method, settings, main, job.row or "")
+        group = Group(job.title, job.method, settings, main, job.row or "")
         group = found.setdefault((job.pair, job.method, job.row), group)
         for path in sorted(folder.glob("unseen-*.json")):
             told = json.loads(path.read_text())

@@ -45,6 +45,14 @@ def test_a_row_s_settings_are_not_given_as_flags(method: str) -> None:
     assert "--ablation" not in benchmark.words(chosen, Job("a:b", "smcr", None, 0))
 
 
+def test_a_target_alone() -> None:
+    (job,) = benchmark.jobs_of(Benchmark(pairs=":b", methods="ice", seeds=1))
+    words = benchmark.words(Benchmark(), job)
+    assert "--src" not in words and words[words.index("--tgt") + 1] == "b"
+    assert (job.title, job.name) == ("b alone", "ice-b-s0")
+    assert Job("a:b", "ice", None, 0).title == "a to b"
+
+
 def test_what_is_published() -> None:
     assert benchmark.published("smcr", "SMCR (w/o syn)") == "duke to market: 81.8 / 91.9"
     assert benchmark.published("smcr", "alpha=0.5") == ""
@@ -67,6 +75,7 @@ def test_rows_are_the_thesis_own(method: str) -> None:
     ("flags", "wanted"),
     [
         (["--pairs", "market"], "wanted SOURCE:TARGET"),
+        (["--pairs", "market:"], "wanted SOURCE:TARGET"),
         ([], "wanted SOURCE:TARGET"),
         (["--pairs", "a:b", "--methods", "smrc"], "smrc: wanted of: source, udap"),
         (["--pairs", "a:b", "--seeds", "0"], "--seeds 0"),
