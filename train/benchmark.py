@@ -182,7 +182,7 @@ def groups_of(done: Sequence[tuple[Job, Path]]) -> Iterator[Group]:
             told = json.loads(path.read_text())
             for row, figures in result["figures"].items():
                 figures[UNSEEN + told["name"]] = told["figures"][row]["mAP"]
-        group.add(job.seed, result)
+        group.add(job.seed, result, folder)
     yield from found.values()
 
 

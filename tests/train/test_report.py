@@ -8,7 +8,11 @@ import numpy as np
 import pytest
 import yaml
 
+from datasets.opening import open_dataset
+from tests.train.worlds import TINY_WORLD
 from train import report
+from train.parts import backbones, trained
+from train.parts.evaluation import Truth
 
 
 def run(runs: Path, method: str, seed: int, start: float, figure: float, **settings: object) -> None:
@@ -66,8 +70,33 @@ def test_other_data_of_the_same_name_is_told(tmp_path: Path, capsys: pytest.Capt
     assert "UDAP (data of --tgt 01234567) |" in out and "UDAP (data of --tgt ba987654) |" in out
 
 
+def test_gains_by_what_is_known_of_the_queries(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of two runs, as their files say when they are scored one by one; nobody counts twice."""
+    run(tmp_path, "udap", 0, 30.0, 40.0)
+    run(tmp_path, "udap", 1, 30.0, 40.0)
+    spec, truth = backbones.EncoderSpec("mobilenetv3_small_050", 64, 32), Truth(open_dataset("tgt", TINY_WORLD), 64, 32)
+    gains = []
+    for seed, folder in enumerate(sorted((tmp_path / "udap" / "market2duke").iterdir())):
+        result = json.loads((folder / "result.json").read_text())
+        result["rows"] = {"direct transfer": {"direct": 1.0}, "UDAP": {"udap": 1.0}}
+        (folder / "result.json").write_text(json.dumps(result))
+        for k, name in enumerate(("direct", "udap")):
+            backbones.build(spec, "none", 2 * seed + k).save(folder / f"{name}.safetensors")
+        encoders, _ = trained.encoders_of(("direct", "udap"), folder, "cpu")
+        told = {name: truth.features(one) for name, one in encoders.items()}
+        start, end = (truth.breakdown(truth.score(one), one)["sex"]["female"][0] for one in told.values())
+        gains.append(end - start)
+    report.main([str(tmp_path), "--by", "tgt", "--data-root", str(TINY_WORLD)])
+    lines = [line.strip("| ").split(" | ") for line in capsys.readouterr().out.splitlines() if ": " in line]
+    cells = {line[0]: line[1:] for line in lines}
+    assert cells["sex: female"][2] == report.interval(gains)
+    assert sum(int(cells[f"sex: {sex}"][0]) for sex in ("female", "male")) == len(truth.crops["query"])
+    assert not any(name.startswith("cameras") for name in cells)
+
+
 def test_what_is_not_there_is_said(tmp_path: Path, runs: Path, fails: Callable[..., str]) -> None:
     assert "no such folder of runs" in fails(report.main, [str(tmp_path / "none")])
     (tmp_path / "empty").mkdir()
     assert "no finished run" in fails(report.main, [str(tmp_path / "empty")])
+    assert "no dataset" in fails(report.main, [str(runs), "--by", "nowhere", "--data-root", str(tmp_path)])
     assert "no such folder as" in fails(report.main, [str(runs), "--out", str(tmp_path / "none" / "table.md")])

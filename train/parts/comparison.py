@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -47,9 +48,12 @@ class Group:
     costs: dict[int, Mapping[str, float]] = field(default_factory=dict)
     sizes: dict[int, Mapping[str, int]] = field(default_factory=dict)
     """By seed, parameters of what answers, and numbers in its feature."""
+    folders: dict[int, Path] = field(default_factory=dict)
+    """By seed, where the run lies."""
 
-    def add(self, seed: int, result: Mapping[str, Any]) -> None:
-        """A run's result.json."""
+    def add(self, seed: int, result: Mapping[str, Any], folder: Path) -> None:
+        """A run's result.json, and its folder."""
+        self.folders[seed] = folder
         self.image_steps.add(result.get("image_steps", 0))
         for row, figures in result["figures"].items():
             self.figures[row][seed] = figures
@@ -82,7 +86,7 @@ def compared(groups: Sequence[Group], all_rows: bool = False) -> list[Lines]:
                     gains = [one["mAP"] - start[seed]["mAP"] for seed, one in group.figures[row].items() if start]
                     gain = interval(gains) if gains else ""
                     steps = " ".join(f"{one:,}" for one in sorted(group.image_steps))
-                    name = group.name or row + _differing(group, own)
+                    name = group.name or row + differing(group, own)
                     scored = [*_cells(group.figures[row]), gain, *_on(unseen, group.figures[row])]
                     lines.append([name, *scored, steps, *_spent(group), *_sized(group)])
         tables.append(_without_empty(lines))
@@ -189,7 +193,7 @@ def _starts(groups: Sequence[Group]) -> Iterator[tuple[str, dict[int, Mapping[st
         yield START + (f" ({', '.join(dict.fromkeys(names))})" if k else ""), one
 
 
-def _differing(group: Group, others: Sequence[Group]) -> str:
+def differing(group: Group, others: Sequence[Group]) -> str:
     """The settings by which a group differs from others of its recipe; of data of the same name, the fingerprints."""
     same = [{**one.settings, **_prints(one)} for one in others if one.method == group.method]
     mine = {**group.settings, **_prints(group)}
