@@ -1,4 +1,4 @@
-# make setup | demo | test | test-fast | slow | browser | smplx | check | docs | bench | tiny-world
+# make setup | demo | test | test-fast | slow | browser | smplx | check | docs | bench | results | tiny-world
 # Only what is missing is done: .venv is filled again when pyproject.toml or constraints.txt change.
 
 PYTHON ?= python3.11
@@ -10,7 +10,7 @@ READY := $(VENV)/.ready
 LIBRARIES := libX11.so.6=libx11-6 libXrender.so.1=libxrender1 libXfixes.so.3=libxfixes3 libXi.so.6=libxi6 \
   libxkbcommon.so.0=libxkbcommon0 libSM.so.6=libsm6 libGL.so.1=libgl1 libEGL.so.1=libegl1 libEGL_mesa.so.0=libegl-mesa0
 
-.PHONY: setup demo test test-fast slow browser smplx check docs bench tiny-world libraries
+.PHONY: setup demo test test-fast slow browser smplx check docs bench results tiny-world libraries
 
 setup: libraries $(READY)
 
@@ -77,6 +77,39 @@ docs: setup
 # What a rendered crop costs here; 50 minutes on 2 cores
 bench: setup
 	$(RUN) -m benchmarks.render
+
+# docs/results.md's tables and raw figures: worlds, some 200 runs of minutes each. What is finished is not run again,
+# so the grid may be run in pieces. OUT and RUNS may be other folders.
+RUNS := runs
+OUT := results
+GRID = $(RUN) -m train.benchmark --seeds 3 --budget small --runs $(RUNS)
+ADAPTING := udap,spcl,mmt,abmt,act,cluster_contrast,cap,ice,jvtc,mmcl,rae,dien,smcr
+results: setup
+	$(RUN) -m synth.render --preset mini-gspr --ids 110 --quality good
+	$(RUN) -m synth.render --preset campus-summer --ids 240 --quality draft
+	$(RUN) -m synth.render --preset campus-winter --ids 310 --quality draft
+	$(RUN) -m synth.render --preset city-mixed --ids 120 --quality draft
+	$(RUN) -m labeler.label $(DATA)/captures/mini-gspr $(DATA)/captures/campus-summer $(DATA)/captures/campus-winter $(DATA)/captures/city-mixed
+	$(RUN) -m synth.render --preset campus-summer --ids 60 --per-id 4 --tracklet 20 --stride 6 --quality draft --out $(DATA)/captures/campus-video
+	$(RUN) -m labeler.label $(DATA)/captures/campus-video
+	$(GRID) --syn mini-gspr --pairs campus-summer:campus-winter --methods source,$(ADAPTING) --unseen city-mixed --out $(OUT)/summer-winter
+	$(GRID) --syn mini-gspr --pairs campus-winter:campus-summer --methods source,$(ADAPTING) --unseen city-mixed --out $(OUT)/winter-summer
+	$(GRID) --syn mini-gspr --pairs campus-summer:campus-winter --ablations ice --rows "agnostic + h_ins + s_ins" --out $(OUT)/ice
+	$(GRID) --syn mini-gspr --pairs campus-summer:campus-winter --ablations dien --out $(OUT)/dien
+	$(GRID) --syn mini-gspr --pairs campus-summer:campus-winter --ablations rae --rows "baseline; baseline + FT; baseline + PT; baseline + FT + PT; baseline + P^T; baseline + FT + P^T; baseline + FT + P^T + F; MMCL host; JVTC host" --out $(OUT)/rae
+	$(GRID) --pairs :campus-winter --methods cluster_contrast,ice,cap --out $(OUT)/winter
+	$(GRID) --pairs campus-winter:campus-winter --methods source,scr --out $(OUT)/supervised
+	$(GRID) --pairs campus-video:campus-video --methods scr --out $(OUT)/video-single
+	$(GRID) --pairs campus-video:campus-video --ablations scr --rows "TP(R); TP(E); TPP(R); TPP(E)" --out $(OUT)/video
+	$(RUN) -m train.mesh --capture mini-gspr --budget small --amp bf16 --runs $(RUNS)
+	$(RUN) -m train.mesh --capture mini-gspr --budget small --amp bf16 --runs $(RUNS) --predict campus-winter
+	for seed in 0 1 2; do for row in "+ L_vi^woGAN" "+ L_gan + L_vi + L'_vi + L''_vi"; do \
+	  $(RUN) -m train.gcl --tgt campus-winter --init-from $(RUNS)/cluster_contrast/campus-winter/s$$seed-* --seed $$seed \
+	    --budget small --runs $(RUNS) --ablation "$$row" || exit 1; done; done
+	$(RUN) -m train.report $(RUNS)/gcl/campus-winter --out $(OUT)/gcl.md
+	$(RUN) -m train.report $(RUNS)/cluster_contrast/campus-summer2campus-winter $(RUNS)/ice/campus-summer2campus-winter \
+	  $(RUNS)/smcr/campus-summer2campus-winter $(RUNS)/spcl/campus-summer2campus-winter \
+	  $(RUNS)/udap/campus-summer2campus-winter --by campus-winter --out $(OUT)/by-factor.md
 
 # The small dataset of the tests, cut anew from the demo's worlds. It is committed, so nobody else needs this.
 tiny-world: setup
