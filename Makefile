@@ -1,4 +1,4 @@
-# make setup | demo | test | test-fast | slow | browser | smplx | check | docs | bench | results | tiny-world
+# make setup | demo | test | test-fast | slow | browser | smplx | check | wheel | docs | bench | results | tiny-world
 # Only what is missing is done: .venv is filled again when pyproject.toml or constraints.txt change.
 
 PYTHON ?= python3.11
@@ -10,7 +10,7 @@ READY := $(VENV)/.ready
 LIBRARIES := libX11.so.6=libx11-6 libXrender.so.1=libxrender1 libXfixes.so.3=libxfixes3 libXi.so.6=libxi6 \
   libxkbcommon.so.0=libxkbcommon0 libSM.so.6=libsm6 libGL.so.1=libgl1 libEGL.so.1=libegl1 libEGL_mesa.so.0=libegl-mesa0
 
-.PHONY: setup demo test test-fast slow browser smplx check docs bench results tiny-world libraries
+.PHONY: setup demo test test-fast slow browser smplx check wheel docs bench results tiny-world libraries
 
 setup: libraries $(READY)
 
@@ -68,6 +68,16 @@ check: setup
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
 	$(RUN) -m scenes.check
+
+# The wheel, in an empty virtual environment and outside the checkout: it renders, and trains on the tests' small worlds
+wheel: setup
+	rm -rf build/wheel
+	$(RUN) -m pip wheel --quiet --disable-pip-version-check --no-deps -w build/wheel .
+	$(PYTHON) -m venv build/wheel/venv
+	build/wheel/venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt "$$(ls build/wheel/*.whl)[render]"
+	cd build/wheel && venv/bin/python -m synth.render --scenes 26 --ids 2369 --dry-run
+	cd build/wheel && venv/bin/python -m train.smcr --data-root $(CURDIR)/tests/data/tiny_world --syn src --src src --tgt tgt \
+	  --gan-epochs 1 --gan-steps 2 --pretrain-epochs 1 --pretrain-steps 2 --epochs 1 --steps 2
 
 # These pages as a site that needs no network: build/site/index.html
 docs: setup

@@ -23,7 +23,7 @@ from datasets.opening import open_dataset
 from opengspr import UserError, checkpoint
 from opengspr.randomness import rng
 from tests.train.worlds import TINY_WORLD, draw_world
-from train.parts import backbones, data, losses, report, run, translation
+from train.parts import architectures, backbones, data, losses, report, run, translation
 from train.parts.backbones import EncoderSpec
 from train.parts.charts import bar_chart, line_chart
 from train.parts.generators import Generator, ImagePool
@@ -65,7 +65,7 @@ def test_transformers_make_maps_of_their_patches(name: str) -> None:
 
 def test_the_last_stride_is_one() -> None:
     for name, per_pixel in (("resnet18", 16), ("mobilenetv3_small_050", 16)):
-        body, _ = backbones._body(EncoderSpec(name))
+        body, _ = architectures.body(name, (256, 128))
         assert body(torch.zeros(2, 3, 64, 32)).shape[2:] == (64 // per_pixel, 32 // per_pixel)
 
 
@@ -74,7 +74,7 @@ def test_resnet_is_torchvisions() -> None:
     torchvision = pytest.importorskip("torchvision")
     for name in ("resnet18", "resnet50"):
         theirs = torchvision.models.get_model(name).eval()
-        ours, _ = backbones._body(EncoderSpec(name))
+        ours, _ = architectures.body(name, (256, 128))
         state = {key: value for key, value in theirs.state_dict().items() if not key.startswith("fc.")}
         checkpoint.fit(ours, state, "torchvision")
         for module in ours.get_submodule("layer4.0").modules():

@@ -3,11 +3,9 @@
 import copy
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -15,23 +13,12 @@ from torch import Tensor, nn
 
 from opengspr import UserError, checkpoint
 from opengspr.randomness import seed_of
-from train.parts import branching
+from train.parts import architectures, branching
 from train.parts.attention import EmbeddingHead
 from train.parts.norms import split, work_by
 from train.parts.pooling import UNITS, Poolings, Pyramid, levels, pooling
 from train.parts.recurrent import Recurrent
-from train.parts.resnet import ResNet
 
-RESNETS: dict[str, Callable[[], ResNet]] = {
-    "resnet12_fine": partial(ResNet, (0, 1, 2, 2), 1, False, first=16, fine=True),
-    "resnet18": partial(ResNet, (2, 2, 2, 2), 1, False),
-    "ibn_resnet18": partial(ResNet, (2, 2, 2, 2), 1, True),
-    "resnet50": partial(ResNet, (3, 4, 6, 3), 4, False),
-    "ibn_resnet50": partial(ResNet, (3, 4, 6, 3), 4, True),
-}
-IBN_RELEASE = "https://github.com/XingangPan/IBN-Net/releases/download/v1.0"  # of IBN's authors, MIT licence
-IBN_WEIGHTS = {"ibn_resnet18": "resnet18_ibn_a-2f571257.pth", "ibn_resnet50": "resnet50_ibn_a-d9d0bb7b.pth"}
-NAMES = (*RESNETS, "mobilenetv3_small_050", "timm:NAME")
 SYNTHETIC = Path(__file__).parents[1] / "weights" / "synthetic.safetensors"  # pretrained on our renders; see its card
 
 
@@ -40,7 +27,7 @@ class EncoderSpec:
     """What is needed to build an encoder again; kept inside every weights file.
 
     Attributes:
-        backbone: one of `NAMES`.
+        backbone: one of `architectures.NAMES`.
         height, width: input size in pixels.
         pool: `gem` or `avg`.
         domains: sets of batch-norm statistics and parameters; 2 = source, target.
@@ -80,7 +67,9 @@ class Encoder(nn.Module):
     def __init__(self, spec: EncoderSpec) -> None:
         super().__init__()
         self.spec = spec.plain
-        self.body, self.width = _body(spec)
+        self.body, self.width = architectures.body(spec.backbone, (spec.height, spec.width))
+        if spec.pool == "gem" and getattr(self.body, "signed", False):
+            raise UserError(f"--backbone {spec.backbone} --pool gem: its features have signs; wanted --pool avg")
         self.pool: nn.Module = pooling(spec.pool)
         self.neck: nn.Module
         self._neck(self.width)
@@ -268,7 +257,7 @@ def _begin(encoder: Encoder, spec: EncoderSpec, init: str) -> None:
             return
         tensors = {name[5:]: value for name, value in tensors.items() if name.startswith("body.")}
     elif init == "imagenet":
-        tensors = _imagenet(spec, others)
+        tensors = architectures.imagenet(spec.backbone, (spec.height, spec.width), others)
     elif not Path(init).is_file():
         raise UserError(f"--init {init}: no such file; wanted imagenet, synthetic, none or a file of weights")
     else:
@@ -298,112 +287,3 @@ def update_mean(teacher: Encoder, student: Encoder, momentum: float) -> None:
     for count, now in pairs:
         if not count.is_floating_point():
             count.copy_(now)
-
-
-def _body(spec: EncoderSpec) -> tuple[nn.Module, int]:
-    """The body and the number of channels of its last map."""
-    name = spec.backbone
-    if name in RESNETS:
-        resnet = RESNETS[name]()
-        return resnet, resnet.channels
-    if name != "mobilenetv3_small_050" and not name.startswith("timm:"):
-        raise UserError(f"--backbone {name}: wanted one of {', '.join(NAMES)}")
-    return _timm(spec, pretrained=False)
-
-
-def _timm(spec: EncoderSpec, pretrained: bool) -> tuple[nn.Module, int]:
-    """A timm model without its head, for the input's size; its last stride of 2, if there is one, set to 1."""
-    import timm  # takes seconds, and only these backbones need it
-
-    name, size = spec.backbone.removeprefix("timm:"), (spec.height, spec.width)
-    if name not in timm.list_models():
-        raise UserError(f"--backbone timm:{name}: timm {timm.__version__} has no such model")
-    given: dict[str, Any] = {"pretrained": pretrained, "num_classes": 0, "global_pool": ""}
-    try:
-        model = timm.create_model(name, img_size=size, **given)  # transformers have an embedding for each place
-    except TypeError:
-        model = timm.create_model(name, **given)
-    body, picture = _Features(model).eval(), torch.zeros(1, 3, *size)
-    _keep_last_stride_at_one(body, picture)
-    with torch.no_grad():
-        try:
-            shape = body(picture).shape
-        except (AssertionError, RuntimeError) as error:
-            why = f"takes no pictures of {spec.height} x {spec.width} ({str(error).splitlines()[0]})"
-            raise UserError(f"--backbone timm:{name}: {why}") from error
-    if len(shape) != 4:
-        raise UserError(f"--backbone timm:{name}: gives no map (B, C, H, W) but a tensor of {len(shape)} dimensions")
-    if body.signed and spec.pool == "gem":
-        raise UserError(f"--backbone timm:{name} --pool gem: its features have signs; wanted --pool avg")
-    return body.train(), shape[1]
-
-
-@torch.no_grad()
-def _keep_last_stride_at_one(body: nn.Module, picture: Tensor) -> None:
-    """Sets the strides of 2 that work on the smallest maps to 1; a body that cannot work so keeps them."""
-    heights: dict[nn.Conv2d, int] = {}
-    strided = [module for module in body.modules() if isinstance(module, nn.Conv2d) and module.stride == (2, 2)]
-    hooks = [
-        one.register_forward_pre_hook(lambda module, x: heights.update({module: x[0].shape[2]})) for one in strided
-    ]
-    if not strided:
-        return
-    body(picture)
-    for hook in hooks:
-        hook.remove()
-    last = [module for module in heights if heights[module] == min(heights.values())]
-    for stride in ((1, 1), (2, 2)):
-        for module in last:
-            module.stride = stride
-        try:
-            body(picture)
-            return
-        except RuntimeError:  # a shortcut that halves its map in some other way no longer fits
-            continue
-
-
-class _Features(nn.Module):
-    """A timm model up to its last map; a transformer's tokens are put where they lie in the picture."""
-
-    def __init__(self, model: Any) -> None:
-        super().__init__()
-        self.model = model
-        heads = ["head", "classifier", "fc"]  # parameters that never get a gradient
-        if not hasattr(model, "bn2"):  # EfficientNet's conv_head is before the pooling, MobileNetV3's after it
-            heads += ["conv_head", "norm_head", "act2"]
-        for head in heads:
-            if hasattr(model, head):
-                setattr(model, head, nn.Identity())
-
-    def forward(self, x: Tensor) -> Tensor:
-        found: Tensor = self.model.forward_features(x)
-        if found.ndim == 3 and hasattr(self.model, "patch_embed"):
-            tokens = found[:, getattr(self.model, "num_prefix_tokens", 0) :]
-            return tokens.transpose(1, 2).unflatten(2, self.model.patch_embed.grid_size)
-        if found.ndim == 4 and found.shape[1] != self.model.num_features:  # channels come last
-            return found.permute(0, 3, 1, 2)
-        return found
-
-    @property
-    def signed(self) -> bool:
-        """Whether its features may be negative by design: a transformer's, after its last norm."""
-        return hasattr(self.model, "patch_embed")
-
-
-def _imagenet(spec: EncoderSpec, others: str) -> dict[str, Tensor]:
-    """ImageNet weights of the body."""
-    backbone = spec.backbone
-    try:
-        if backbone in IBN_WEIGHTS:
-            url = f"{IBN_RELEASE}/{IBN_WEIGHTS[backbone]}"
-            return dict(torch.hub.load_state_dict_from_url(url, progress=False, check_hash=True, weights_only=True))
-        if backbone in RESNETS:
-            from torchvision.models import get_model_weights
-
-            return dict(get_model_weights(backbone).DEFAULT.get_state_dict(progress=False))
-        return _timm(spec, pretrained=True)[0].state_dict()
-    except UserError:
-        raise
-    except Exception as error:  # no network, no cache, a site that is down: whatever it was, the remedy is the same
-        why = " ".join(str(error).split())[:120]
-        raise UserError(f"--init imagenet: the weights of {backbone} cannot be had ({why}); {others}") from error
