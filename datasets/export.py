@@ -17,13 +17,13 @@ import numpy as np
 from tyro.conf import Positional
 
 from datasets.choice import choose_ids, with_cameras
+from datasets.known import MARKET
 from datasets.manifest import Crops
 from datasets.opening import open_own
 from datasets.splits import assign, roles_of, sequences
 from opengspr.command import UserError, command
 from opengspr.files import one_writer, output_folder, sync_folder
 
-FOLDERS = {"train": "bounding_box_train", "query": "query", "gallery": "bounding_box_test"}
 MARKET_CAMERAS = 6
 MARKET_IDS = 1501
 
@@ -61,7 +61,7 @@ def main(settings: Settings) -> None:
     about = {"dataset": dataset.name, "fingerprint": dataset.fingerprint, "licence": dataset.info["licence"], **asked}
     with one_writer(output_folder(settings.out)):
         _write(crops, split, names, settings.out, about)
-    counts = ", ".join(f"{folder} {(split == name).sum()}" for name, folder in FOLDERS.items())
+    counts = ", ".join(f"{folder} {(split == name).sum()}" for name, folder in MARKET.items())
     print(f"{settings.out}: {counts}")
 
 
@@ -93,18 +93,18 @@ def _market_safe(crops: Crops) -> tuple[Crops, np.ndarray]:
 def _write(crops: Crops, split: np.ndarray, names: list[str], out: Path, about: dict[str, Any]) -> None:
     """Writes everything, or leaves the folder as empty as it was; names.csv comes last and says that all is there."""
     try:
-        for folder in FOLDERS.values():
+        for folder in MARKET.values():
             (out / folder).mkdir()
         lines = ["file,key\n"]
         for i, key in enumerate(crops.column("key")):
-            name = f"{FOLDERS[split[i]]}/{names[i]}"
+            name = f"{MARKET[split[i]]}/{names[i]}"
             (out / name).write_bytes(crops.read(i))
             lines.append(f"{name},{key}\n")
         (out / "export.json").write_text(json.dumps(about, indent=1) + "\n")
         (out / "names.csv").write_text("".join(lines))
         sync_folder(out)
     except BaseException:
-        for folder in FOLDERS.values():
+        for folder in MARKET.values():
             shutil.rmtree(out / folder, ignore_errors=True)
         (out / "export.json").unlink(missing_ok=True)
         raise

@@ -17,12 +17,12 @@ from tyro.conf import Positional
 
 from datasets.manifest import Crops, Dataset
 from datasets.opening import open_dataset
+from datasets.statistics import WORN
 from datasets.thumbnails import linked, small
 from opengspr.command import UserError, command
 from opengspr.files import one_writer, output_folder, write_whole
 
 MOST = 60  # different values of what may be chosen by
-WORN = ("upper", "lower", "shoes", "hair", "hat", "bag")
 PAGE = Path(__file__).with_name("gallery.html")
 MARK = ".gallery"  # says that the folder is one of ours
 

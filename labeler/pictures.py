@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from datasets.layouts import ENDINGS
 from datasets.manifest import UNKNOWN
 from datasets.pictures import DatasetError, decode, encode
 from datasets.writer import Crop
@@ -20,7 +21,6 @@ from labeler.rules import Rules
 from labeler.work import PartJob
 from opengspr.command import UserError
 
-ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 AT_ONCE = 64  # pictures of a unit
 MOST_PIXELS = 12_000_000  # of the pictures that are looked at together, unless it is one
 FPS = 25  # of frame numbers in a dataset

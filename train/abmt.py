@@ -182,7 +182,7 @@ def work(chosen: ABMT) -> None:
     job = Job.of(chosen, needs_source=False)
 
     def teaching(encoder: Encoder, truth: Truth | None) -> AsymmetricTeaching:
-        source = job.source("src") if "src" in job.data else None
+        source = job.source_if_any()
         return AsymmetricTeaching(chosen, encoder, job.target("tgt"), truth, job.machine, source=source)
 
     rows, main_row, build = (ROWS, "ABMT", teaching) if chosen.epochs else ({}, "direct transfer", None)

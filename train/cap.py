@@ -22,7 +22,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from opengspr import UserError
 from train.parts import adaptation, losses, preparation
 from train.parts.backbones import Encoder
 from train.parts.evaluation import Truth
@@ -105,11 +104,7 @@ class ByCamera(OneOnClusters):
 def work(chosen: CAP) -> None:
     """A whole run."""
     job = Job.of(chosen, needs_source=False)
-    cameras = np.unique(job.data["tgt"].split("train").camid)
-    if (cameras >= 0).sum() < 2:
-        raise UserError(
-            f"--tgt {chosen.tgt}: pictures of two known cameras at least are wanted; other recipes do without"
-        )
+    job.require_cameras("; other recipes do without")
 
     def build(encoder: Encoder, truth: Truth | None) -> ByCamera:
         return ByCamera(chosen, encoder, job.target("tgt"), truth, job.machine)

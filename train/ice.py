@@ -25,7 +25,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from opengspr import UserError
 from train.parts import adaptation, backbones, losses, preparation, pseudo_labels
 from train.parts.backbones import Encoder
 from train.parts.data import Images
@@ -182,9 +181,8 @@ def work(chosen: ICE) -> None:
     """A whole run."""
     job = Job.of(chosen, needs_source=False)
     identities = job.identities("tgt") if chosen.labels == "truth" else None
-    cameras = np.unique(job.data["tgt"].split("train").camid)
-    if chosen.camera_aware and (cameras >= 0).sum() < 2:
-        raise UserError(f"--tgt {chosen.tgt}: pictures of two known cameras at least are wanted, or --no-camera-aware")
+    if chosen.camera_aware:
+        job.require_cameras(", or --no-camera-aware")
     if chosen.soft_weight and not chosen.hard_weight and not chosen.camera_aware:
         print(
             "warning: soft consistency alone keeps clusters loose (thesis Table 6.6: 65.8 -> 47.2 mAP on Market-1501)"

@@ -149,7 +149,7 @@ def work(chosen: JVTC) -> None:
         print(f"warning: {note}")
 
     def learning(encoder: Encoder, truth: Truth | None) -> Consistency:
-        source = job.source("src") if "src" in job.data else None
+        source = job.source_if_any()
         return Consistency(chosen, rows, encoder, source, target, truth, job.machine)
 
     adaptation.adapt(job, adaptation.Recipe("jvtc", "JVTC", rows, "JVTC", note, learning))

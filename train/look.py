@@ -27,7 +27,7 @@ from opengspr.files import output_folder, write_whole
 from train.parts import run, trained
 from train.parts.attention import EmbeddingHead
 from train.parts.backbones import Encoder
-from train.parts.data import Images, to_tensor
+from train.parts.data import Images, evenly, to_tensor
 from train.parts.evaluation import Truth, extract, fuse
 
 GAP, HEAD, SCALE = 6, 32, 2  # of the sheet, pixels; how much larger it shows pictures than the model sees them
@@ -233,7 +233,7 @@ def work(chosen: Look) -> None:
     name = next(iter(rows[row]))
     encoder, (mine, theirs) = encoders[name].eval(), each[0]
     answered = np.flatnonzero(found.rank > 0)
-    asked = answered[np.unique(np.linspace(0, len(answered) - 1, chosen.queries).astype(int))]
+    asked = answered[evenly(len(answered), chosen.queries)]
     order, right = truth.rank_list((query, gallery), asked, len(gallery))
     best = order[np.arange(len(asked)), right.argmax(1)]
     of_query, of_gallery = (Images(crops[part], height, width) for part in ("query", "gallery"))

@@ -99,7 +99,7 @@ def work(chosen: MMCL) -> None:
     job = Job.of(chosen, needs_source=False)
 
     def learning(encoder: Encoder, truth: Truth | None) -> MultiLabel:
-        source = job.source("src") if "src" in job.data else None
+        source = job.source_if_any()
         return MultiLabel(chosen, ROWS, encoder, source, job.target("tgt"), truth, job.machine)
 
     adaptation.adapt(job, adaptation.Recipe("mmcl", "MMCL", ROWS, "MMCL", "", learning))

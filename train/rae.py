@@ -31,7 +31,7 @@ from train.parts import adaptation, hosts, losses, preparation, pseudo_labels, r
 from train.parts.adversarial import fixed
 from train.parts.backbones import Encoder
 from train.parts.cluster_head import ClusterHead, class_weights
-from train.parts.data import Images, Labelled, signed, to_bytes, to_tensor
+from train.parts.data import Images, Labelled, evenly, signed, to_bytes, to_tensor
 from train.parts.evaluation import Rows, Truth, apart, extract, pooled_of_some
 from train.parts.learning import Optimizing, adam, sgd
 from train.parts.norms import work_by
@@ -269,7 +269,7 @@ class Transfer(OnClusters):
         made, decoder = [], self.parts["decoder"].eval()
         self.encoder.eval()
         for images, name in zip(self._domains(), ("source", "target")):
-            chosen = np.unique(np.linspace(0, len(images) - 1, report.SHEET_COLUMNS).astype(int))
+            chosen = evenly(len(images), report.SHEET_COLUMNS)
             before = images.__getitems__(chosen)
             after = decoder(self.encoder.map(to_tensor(before, self.device), -1).float())
             after = F.interpolate(after, size=before.shape[1:3], mode="bilinear")

@@ -119,7 +119,7 @@ def work(chosen: SpCL) -> None:
     job = Job.of(chosen, needs_source=False)
 
     def contrast(encoder: Encoder, truth: Truth | None) -> Contrast:
-        source = job.source("src") if "src" in job.data else None
+        source = job.source_if_any()
         return Contrast(chosen, encoder, source, job.target("tgt"), truth, job.machine)
 
     adaptation.adapt(job, adaptation.Recipe("spcl", "SpCL", ROWS, "SpCL", "", contrast))

@@ -31,7 +31,7 @@ from datasets.writer import LATE, Crop, DatasetWriter
 from opengspr import UserError, ranks
 from opengspr.files import one_writer, output_folder, write_whole
 from train.parts import fid, preparation, translating
-from train.parts.data import Images
+from train.parts.data import Images, evenly
 from train.parts.settings import of_the_result
 from train.parts.translating import Translated
 
@@ -135,7 +135,7 @@ def sheet(done: Translated, names: Sequence[str]) -> bytes:
         top = gap + line * (cell[1] + gap)
         draw.text((gap, top + 100), role, "#1c2430", ImageFont.load_default(22))
         draw.text((gap, top + 132), name[:24], "#68727f", ImageFont.load_default(14))
-        chosen = np.unique(np.linspace(0, len(images) - 1, COLUMNS_OF_SHEET).astype(int))
+        chosen = evenly(len(images), COLUMNS_OF_SHEET)
         for column, picture in enumerate(images.__getitems__(chosen)):
             shown = Image.fromarray(picture).resize(cell, Image.Resampling.BICUBIC)
             page.paste(shown, (side + column * (cell[0] + gap), top))

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from scenes.mesh import Made, Mesh, Point, bar, bars, box, boxes, join, prism, quad, sheet, tube, upright
+from scenes.mesh import Made, Point, bar, bars, box, boxes, join, quad, sheet, tube, upright
 from scenes.setpieces.street import BRIGHT
 
 
@@ -116,23 +116,3 @@ def lifeguard(random: np.random.Generator) -> Made:
         box((1.7, 1.4, 1.9), "planks", (0, 0.3, 1.7), colour=(0.95, 0.9, 0.75)),
         box((2.2, 2.0, 0.12), "paint", (0, 0.2, 3.6), colour=(0.75, 0.15, 0.12)),
     ]
-
-
-def tent(random: np.random.Generator, width: float = 2.4) -> Made:
-    w = width / 2
-    tint = BRIGHT[random.integers(4)]
-    return [prism([(-w, 0), (w, 0), (0, 1.5)], -1.2, 1.2, "cloth", "y", colour=tint)]
-
-
-def gravestones(random: np.random.Generator, count: int = 6, spacing: float = 1.4) -> Made:
-    """A row of upright stones along x."""
-    made: list[Mesh] = []
-    for k in range(int(count)):
-        x, h = spacing * (k - (count - 1) / 2), random.uniform(0.7, 1.2)
-        top = [(0.3 * np.cos(a), h - 0.3 + 0.3 * np.sin(a)) for a in np.linspace(0, np.pi, 9)]
-        made.append(
-            prism([(-0.3, 0.0), (0.3, 0.0), *top], -0.07, 0.07, "marble", "y").placed(
-                np.array([x, random.uniform(-0.1, 0.1)]), random.uniform(-4, 4)
-            )
-        )
-    return [join(made)]

@@ -18,12 +18,10 @@ from scenes.mesh import (
     join,
     picture,
     prism,
-    quad,
     shifted,
     tube,
     upright,
 )
-from scenes.setpieces.buildings import railing
 from scenes.setpieces.street import chair
 
 CLOTHS = [(0.3, 0.33, 0.4), (0.5, 0.18, 0.16), (0.22, 0.35, 0.3), (0.6, 0.52, 0.4), (0.15, 0.15, 0.17)]
@@ -309,30 +307,6 @@ def plinth(random: np.random.Generator, height: float = 1.1, glass: bool = False
     ]
 
 
-def escalator(random: np.random.Generator, width: float = 1.6, rise: float = 3.6) -> Made:
-    """A moving staircase that rises backwards from y = 0."""
-    count = int(rise / 0.2)
-    steps = [((width, 0.36, 0.2 * (k + 1)), (0, 0.6 + 0.36 * k, 0)) for k in range(count)]
-    long = 0.6 + 0.36 * count
-    sides = []
-    for s in (-1, 1):
-        corners: list[Point] = [
-            (s * width / 2, 0.0, 0.0),
-            (s * width / 2, long, rise),
-            (s * width / 2, long, rise + 0.95),
-            (s * width / 2, 0.0, 0.95),
-        ]
-        sides.append(quad(corners if s > 0 else corners[::-1], "steel", (long, 0.95), roughness=0.3))
-    rails: list[list[Point]] = [
-        [(s * width / 2, -0.3, 0.9), (s * width / 2, 0.2, 1.0), (s * width / 2, long, rise + 1.0)] for s in (-1, 1)
-    ]
-    return [
-        boxes([(a, b) for a, b in steps], "metal"),
-        join(sides),
-        bars(rails, 0.045, "paint", colour=(0.05, 0.05, 0.05)),
-    ]
-
-
 def timetable(random: np.random.Generator, width: float = 3.0, height: float = 1.4, above: float = 2.7) -> Made:
     """A hanging board of departures, on both sides."""
     faces = [picture(width, above, above + height, "timetable", -0.11, glow=0.9)]
@@ -355,16 +329,6 @@ def chandelier(random: np.random.Generator, height: float = 3.2, watts: float = 
             [(height, 0.26), (height + 0.24, 0.12), (height + 0.25, 0.0)], "cloth", colour=(0.85, 0.65, 0.4), glow=0.8
         ),
         Lamp((0.0, 0.0, height - 0.02), watts, 0.4, always=True),
-    ]
-
-
-def balustrade(random: np.random.Generator, width: float = 8.0, height: float = 4.2) -> Made:
-    """The edge of an upper floor on y = 0 with a glass rail, shops behind it."""
-    return [
-        box((width, 0.5, 0.6), "panels", (0, 0.25, height - 0.6)),
-        *shifted(railing(random, width, 1.05, True), (0, 0.05, height)),
-        picture(width, height, height + 3.2, "shops", 3.0, times=width / 12, glow=0.35),
-        flat(width, 3.0, height + 0.001, "tiles", (0, 1.5)),
     ]
 
 

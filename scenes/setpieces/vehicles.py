@@ -18,7 +18,7 @@ CAR_PAINTS = [
 ]
 
 
-def wheel(at: Point, radius: float, width: float = 0.22) -> list[Mesh]:
+def _wheel(at: Point, radius: float, width: float = 0.22) -> list[Mesh]:
     """A wheel whose axle runs along y."""
     angle = np.linspace(0, 2 * np.pi, 15)[:-1]
     rim, tyre = ([(at[0] + r * np.cos(a), at[2] + r * np.sin(a)) for a in angle] for r in (0.62 * radius, radius))
@@ -67,7 +67,7 @@ def car(random: np.random.Generator, style: str = "car", length: float = 4.3) ->
         made.append(box((0.05, 0.5, 0.11), "paint", (1.015 * x, 0, 0.45), colour=(0.85, 0.85, 0.8)))
     if style == "taxi":
         made.append(box((0.2, 0.5, 0.14), "paint", (-0.3, 0, roof + 0.05), colour=(0.95, 0.95, 0.9), glow=0.8))
-    tyres = [part for x in (1.3, -1.3) for y in (half - 0.1, 0.1 - half) for part in wheel((s * x, y, 0.31), 0.31)]
+    tyres = [part for x in (1.3, -1.3) for y in (half - 0.1, 0.1 - half) for part in _wheel((s * x, y, 0.31), 0.31)]
     return [*made, join(tyres[::2]), join(tyres[1::2])]
 
 
@@ -84,7 +84,7 @@ def bus(random: np.random.Generator, length: float = 10.5) -> Made:
         part
         for x in (0.62 * n, -0.55 * n)
         for y in (half - 0.12, 0.12 - half)
-        for part in wheel((x, y, 0.48), 0.48, 0.28)
+        for part in _wheel((x, y, 0.48), 0.48, 0.28)
     ]
     made: Made = [
         box((length, 2 * half, 2.6), "paint", (0, 0, 0.35), colour=tint, roughness=0.3),

@@ -353,7 +353,7 @@ def mask_parts(look: dict, head: np.ndarray, at: np.ndarray) -> list[Part]:
     part = tinted(moved, weights, patch.faces, hex_colour(look["colour"]), 0.9, HAIR + 1)
     loops = []
     for s in (1, -1):
-        edge = moved[np.argmax(where[:, 0] * s + 0.0 * where[:, 2])]
+        edge = moved[np.argmax(where[:, 0] * s)]
         ear = head[np.argmin(np.linalg.norm(at - [s * 0.078, -0.005, 1.585], axis=1))] + [s * 0.004, 0, 0]
         t = np.linspace(0, 1, 6)[:, None]
         vertices, faces = tube(

@@ -16,6 +16,7 @@ from PIL import Image
 
 from datasets import cut, export, sheet, verify
 from datasets.choice import choose_crops, choose_ids, with_cameras
+from datasets.known import MARKET
 from datasets.manifest import COLUMNS, Crops
 from datasets.masks import decoded
 from datasets.opening import open_dataset
@@ -82,7 +83,7 @@ def test_market_safe_is_what_common_readers_take(tmp_path: Path, at_home: None) 
         folder: [
             tuple(map(int, re.match(r"([-\d]+)_c(\d)", name).groups())) for name in os.listdir(tmp_path / "m" / folder)
         ]
-        for folder in export.FOLDERS.values()
+        for folder in MARKET.values()
     }
     everyone = [pair for pairs in read.values() for pair in pairs]
     assert {camid for _, camid in everyone} == {1, 2, 3, 4, 5, 6}

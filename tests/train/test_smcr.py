@@ -16,6 +16,7 @@ import pytest
 import torch
 
 from datasets import export
+from datasets.known import MARKET
 from datasets.opening import open_dataset
 from tests.train.worlds import TINY, draw_worlds, flags, permute_train_pids, rendered_worlds
 from train import evaluate, smcr
@@ -76,7 +77,7 @@ def test_gspr_market_and_duke_in_their_true_layouts(tmp_path: Path) -> None:
     export.main(export.Settings(str(data / "src"), data / "Market-1501-v15.09.15", market_safe=True))
     shutil.rmtree(data / "src")
     people = open_dataset(data / "tgt")
-    for split, folder in export.FOLDERS.items():
+    for split, folder in MARKET.items():
         crops, root = people.split(split), data / "DukeMTMC-reID" / folder
         root.mkdir(parents=True)
         for i, (pid, camid, frame) in enumerate(zip(crops.pid, crops.camid, crops.frame, strict=True)):

@@ -121,6 +121,11 @@ class LabelledSource(Source, Protocol):
     def camid(self) -> np.ndarray: ...
 
 
+def evenly(count: int, most: int) -> np.ndarray:
+    """Some of `count` things, evenly chosen from the first to the last: their numbers, at most so many."""
+    return np.unique(np.linspace(0, count - 1, most).astype(int))
+
+
 def labelled(crops: LabelledSource, height: int, width: int) -> Labelled:
     """Crops with their identities counted from 0.
 

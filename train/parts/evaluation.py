@@ -11,7 +11,7 @@ from datasets.manifest import Dataset
 from datasets.unlabelled import image_order
 from opengspr import ranks
 from train.parts.backbones import Encoder
-from train.parts.data import Images, to_tensor
+from train.parts.data import Images, evenly, to_tensor
 from train.parts.factors import Groups, by_camera_pair, by_factor
 from train.parts.pseudo_labels import classes
 from train.parts.reranking import reranked
@@ -45,7 +45,7 @@ def extract(encoder: Encoder, images: Images, domain: int = -1, size: int = 128)
 @torch.no_grad()
 def pooled_of_some(encoder: Encoder, images: Images, count: int = 1000) -> Tensor:
     """Pooled features of some images, evenly chosen, by the encoder in eval mode: (n, channels), n at most `count`."""
-    chosen = np.unique(np.linspace(0, len(images) - 1, min(count, len(images))).astype(int))
+    chosen = evenly(len(images), min(count, len(images)))
     was_training, device = encoder.training, next(encoder.parameters()).device
     encoder.eval()
     parts = images.stream(np.split(chosen, range(128, len(chosen), 128)))

@@ -8,7 +8,7 @@ from PIL import Image
 
 from datasets.pictures import encode
 from train.parts.body import BodyModel, Pose, aligned, projected
-from train.parts.data import Images
+from train.parts.data import Images, evenly
 from train.parts.drawing import Painter
 
 SHEET = 12  # pictures in a sheet
@@ -40,7 +40,7 @@ def measured(guess: Pose, truth: Pose, model: BodyModel, draws: Painter) -> dict
 @torch.no_grad()
 def sheet(images: Images, pose: Pose, model: BodyModel, draws: Painter) -> bytes:
     """A JPEG of some pictures; below them the bodies over them, and the bodies turned by 90, 180 and 270 degrees."""
-    chosen = np.unique(np.linspace(0, len(images) - 1, SHEET).astype(int))
+    chosen = evenly(len(images), SHEET)
     pictures, pose = images.__getitems__(chosen), Pose(*(part[chosen] for part in pose))
     size = images.height, images.width
     rows = [pictures]

@@ -177,6 +177,20 @@ class Job:
         """Training crops with identities, of syn or src."""
         return labelled(self.data[name].split("train"), self.chosen.height, self.chosen.width)
 
+    def source_if_any(self) -> Labelled | None:
+        """The labelled source's, where there is one."""
+        return self.source("src") if "src" in self.data else None
+
+    def require_cameras(self, remedy: str) -> None:
+        """Says what to do where the target's pictures are not of several known cameras.
+
+        Raises:
+            UserError: they are not.
+        """
+        cameras = np.unique(self.data["tgt"].split("train").camid)
+        if (cameras >= 0).sum() < 2:
+            raise UserError(f"--tgt {self.chosen.tgt}: pictures of two known cameras at least are wanted{remedy}")
+
     def target(self, name: str) -> Unlabelled:
         """Training crops without identities."""
         crops = unlabelled(self.data[name].split("train"))

@@ -20,7 +20,7 @@ from datasets.manifest import Crops
 from datasets.thumbnails import linked
 from opengspr.files import output_folder, write_whole
 from train.parts.charts import bar_chart, line_chart
-from train.parts.data import Images
+from train.parts.data import Images, evenly
 from train.parts.evaluation import Pair, Truth
 from train.parts.retrieval import RANKS, Retrieval
 
@@ -148,7 +148,7 @@ class Sheet:
 
 def sheet(title: str, before: Images, after: Images) -> Sheet:
     """A sheet of some pictures, evenly chosen."""
-    chosen = np.unique(np.linspace(0, len(before) - 1, SHEET_COLUMNS).astype(int)).tolist()
+    chosen = evenly(len(before), SHEET_COLUMNS).tolist()
     return Sheet(title, {"before": before.__getitems__(chosen), "after": after.__getitems__(chosen)})
 
 
@@ -278,7 +278,7 @@ def _rank_lists(found: Retrieval, features: Pair, row: str, truth: Truth, album:
     """Ten best answers to easy and to hard queries."""
     answered = np.flatnonzero(found.rank > 0)
     order = answered[np.argsort(-found.precision[answered], kind="stable")]
-    spread = np.unique(np.linspace(0, len(order) // 2, SHOWN_QUERIES).astype(int))
+    spread = evenly(len(order) // 2 + 1, SHOWN_QUERIES)
     easy, hard = order[spread], order[::-1][: min(SHOWN_QUERIES, len(order) // 2)].copy()
     parts = [
         f"<h2>Rank lists of {escape(row)}</h2>"

@@ -14,7 +14,7 @@ from opengspr.randomness import rng, seed_of
 from train.parts import fid, report, run, sampling, structures
 from train.parts.adversarial import fixed
 from train.parts.backbones import Encoder
-from train.parts.data import Augmentation, Images, from_bytes, signed, standardised, to_bytes, to_tensor
+from train.parts.data import Augmentation, Images, evenly, from_bytes, signed, standardised, to_bytes, to_tensor
 from train.parts.drawing import Painter
 from train.parts.learning import Learning, Machine
 from train.parts.mesh_net import Meshes
@@ -84,7 +84,7 @@ class Views:
         another in its own structure.
         """
         encoder.eval()
-        index = np.unique(np.linspace(0, len(target) - 1, SWAPPED).astype(int))
+        index = evenly(len(target), SWAPPED)
         seen = look(encoder, to_tensor(target.__getitems__(index), self.machine.device))
         own, other = (self.nets.structure(self.structure(one, 0 * one)) for one in (index, np.roll(index, 1)))
         given = {"structure_swapped": (seen.identity, other), "identity_swapped": (seen.identity.roll(1, 0), own)}
@@ -125,7 +125,7 @@ class Views:
         """How far new views are from the pictures, as sets of them (FID, Table 5.4)."""
         if fid.missing():
             return f"Fréchet Inception distance of new views to the pictures: not measured, wanted {fid.missing()}"
-        index = np.unique(np.linspace(0, len(target) - 1, COMPARED).astype(int))
+        index = evenly(len(target), COMPARED)
         made = self.shown(encoder, target, index, rng(seed, "views", "fid"))
         real, new = map(Images.of_array, (target.__getitems__(index), made))
         distance = fid.fid(real, new, self.machine.device)
@@ -136,7 +136,7 @@ class Views:
         """Some pictures from all sides; in each other's structure; and ways from one identity to another."""
         encoder.eval()
         columns = report.SHEET_COLUMNS
-        index = np.unique(np.linspace(0, len(target) - 1, columns).astype(int))
+        index = evenly(len(target), columns)
         pictures = target.__getitems__(index)
         identity = look(encoder, to_tensor(pictures, self.machine.device)).identity
 
