@@ -128,7 +128,7 @@ class Crops(Pictures):
 
     @property
     def pid(self) -> np.ndarray:
-        """Identities, (N,) int64, 0-based."""
+        """Identities, (N,) int64, 0-based; -1 = nobody knows."""
         return self.column("pid")
 
     @property

@@ -132,11 +132,17 @@ def inside(points: np.ndarray, polygon: np.ndarray) -> np.ndarray:
 def build_place(place: Place, random: np.random.Generator) -> Made:
     """The meshes and lamps of a place, in its own coordinates. The generator decides colours, patterns and small
     shapes, so one place can look different from world to world.
+
+    Raises:
+        UserError: a piece is not made so; the message names the place's file.
     """
     out: Made = []
     for piece in place.pieces:
         numbers = {k: v for k, v in piece.items() if k not in ("kind", "at", "turn")}
-        made = SET_PIECES[piece["kind"]](random, **numbers)
+        try:
+            made = SET_PIECES[piece["kind"]](random, **numbers)
+        except ValueError as error:
+            raise UserError(f"{FOLDER / place.name}.yaml: {piece['kind']}: {error}") from error
         out += shifted(made, tuple(piece.get("at", (0.0, 0.0))), float(piece.get("turn", 0.0)))
     return out
 

@@ -267,6 +267,7 @@ def _begin(task: Task) -> dict[int, dict]:
 
 
 def person_row(look: dict) -> dict:
+    """A look as a row of people.parquet."""
     return {
         "pid": look["pid"],
         "world": look["world"],

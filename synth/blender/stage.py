@@ -61,8 +61,8 @@ def open_scene(samples: int, denoise: bool, device: str) -> bpy.types.Scene:
 
 def forget(scene: bpy.types.Scene) -> None:
     """Drops what the engine keeps between renders. It knows pictures by their address, so one that is freed must be
-    forgotten first, or the next one
-    at that address shows the old pixels."""
+    forgotten first, or the next one at that address shows the old pixels.
+    """
     scene.render.use_persistent_data = False
     scene.render.use_persistent_data = True
 

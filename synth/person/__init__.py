@@ -1,1 +1,1 @@
-"""People: identity, body, garments, hair, motion; numpy only."""
+"""People: identity, body, garments, hair, bags and shoes; numpy only."""

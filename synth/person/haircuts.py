@@ -17,9 +17,9 @@ SHOULDER_M = 1.42  # hair that ends above hangs straight down and covers the ear
 class Hair:
     """Attributes: crown_m, side_m thickness on top and at the sides; fringe_m how far hair falls over the forehead, and
     sweep sideways there, radians; part_x place of a parting or None; quiff_m more at the front; rough_m relief of the
-    locks; jag_m by how much their ends differ; fade_m how slowly
-    it gets thick at the sides and the nape; curl 0 straight to 1; hang_m height on the template of the ends of
-    hanging hair; tie: tail, bun, top bun or braids; top: whether there is hair on top.
+    locks; jag_m by how much their ends differ; fade_m how slowly it gets thick at the sides and the nape; curl 0
+    straight to 1; hang_m height on the template of the ends of hanging hair; tie: tail, bun, top bun or braids; top:
+    whether there is hair on top.
     """
 
     crown_m: float

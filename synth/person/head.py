@@ -199,6 +199,7 @@ def _weights() -> np.ndarray:
 
 
 def eyes(look: dict, body: np.ndarray) -> list[Part]:
+    """Both eyeballs of a body (V, 3)."""
     parts = []
     for side in "lr":
         piece = whole(f"helper-{side}-eye")

@@ -290,6 +290,7 @@ def _hat_uv(at: np.ndarray, faces: np.ndarray) -> np.ndarray:
 
 
 def glasses_parts(look: dict, body: np.ndarray) -> list[Part]:
+    """Frames and lenses before the eyes of a body (V, 3)."""
     mesh = base_mesh()
     colour = hex_colour(look["colour"])
     parts, centres = [], []
@@ -334,6 +335,9 @@ def glasses_parts(look: dict, body: np.ndarray) -> list[Part]:
 
 
 def mask_parts(look: dict, head: np.ndarray, at: np.ndarray) -> list[Part]:
+    """A mask over mouth and nose, with loops round the ears; head, at: the head's vertices (V, 3), as it is and on the
+    template.
+    """
     piece, _ = head_surface(0)
     x, y, z = np.abs(at[:, 0]), at[:, 1], at[:, 2]
     high = 1.572 - 0.25 * np.maximum(x - 0.015, 0)

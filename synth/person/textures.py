@@ -83,6 +83,7 @@ class Canvas:
 
 
 def canvas(tile: str, width_m: float, low_m: float, high_m: float) -> Canvas:
+    """An empty canvas for a tile of the atlas, so wide and from so low to so high on the person, metres."""
     _, _, w, h = TILES[tile]
     w, h = w - 2 * GUTTER, h - 8
     x = (np.arange(w, dtype=np.float32)[None] + 0.5) / w * width_m - width_m / 2

@@ -12,8 +12,8 @@ Weights = dict[str, float]
 
 @dataclass(frozen=True)
 class Wardrobe:
-    """Attributes: weights of tops, outers (worn over them, "" for none), bottoms and shoes; shares of people with a
-    hat, a bag, a mask, an open umbrella; hats, by kind; bright, share of bright colours; tucked share.
+    """Attributes: weights of tops, outers (worn over them, "" for none), bottoms, shoes, hats and bags ("" for none);
+    shares of people with a mask, with an open umbrella, in bright colours, with their tops tucked in.
     """
 
     tops: Weights

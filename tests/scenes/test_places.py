@@ -185,6 +185,13 @@ def test_bad_places_are_refused(tmp_path, monkeypatch, change: dict, said: str) 
     load_place.cache_clear()
 
 
+@pytest.mark.parametrize("kind", ["fence", "horizon"])
+def test_a_style_that_is_not_there_names_the_file(kind: str) -> None:
+    place = replace(load_place("plaza"), pieces=[{"kind": kind, "style": "gothic"}])
+    with pytest.raises(UserError, match=rf"plaza\.yaml: {kind}: style: got 'gothic', wanted"):
+        build_place(place, np.random.default_rng(0))
+
+
 def test_unknown_place_names_the_known_ones() -> None:
     with pytest.raises(UserError, match="mall, market"):
         load_place("moon")

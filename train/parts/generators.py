@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 
 def conv_norm(channels_in: int, channels: int, kernel: int, stride: int = 1) -> list[nn.Module]:
+    """A convolution that mirrors at edges, its instance norm and ReLU."""
     pad = kernel // 2
     return [
         nn.Conv2d(channels_in, channels, kernel, stride, pad, padding_mode="reflect", bias=False),
