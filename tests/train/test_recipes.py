@@ -165,7 +165,9 @@ def test_the_target_alone_is_enough(name: str, data: Path, tmp_path: Path) -> No
     assert folder.parent.name == "tgt" and not [*tmp_path.glob("stages/pretrain-*")]
 
 
-@pytest.mark.parametrize("name", ["source", "spcl", "mmt", "jvtc"])
+@pytest.mark.parametrize(
+    "name", ["spcl", *(pytest.param(name, marks=pytest.mark.long) for name in ("source", "mmt", "jvtc"))]
+)
 def test_a_target_that_nobody_labelled(
     name: str, data: Path, stages: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
