@@ -78,7 +78,10 @@ def test_the_flags_of_written_commands_exist(words: list[str], capsys) -> None:
     ]
     starts = ("command", "preparation.start")  # a recipe's
     (settings,) = {ast.unparse(call.args[0]) for call in calls if ast.unparse(call.func) in starts}
-    tyro.cli(getattr(module, settings), args=words[1:])  # says what is wrong, and exits
+    try:
+        tyro.cli(getattr(module, settings), args=words[1:])
+    except SystemExit:
+        pytest.fail(capsys.readouterr().err)
 
 
 def test_commands_are_found_in_the_pages() -> None:

@@ -11,8 +11,9 @@ they gain.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Annotated
 
@@ -78,7 +79,8 @@ def by_factor(groups: Sequence[Group], dataset: Dataset, device: str) -> Lines:
     groups = [group for group in groups if START in group.figures and group.main != START]
     if not groups:
         raise UserError("--by: wanted runs that began with direct transfer")
-    found = [{seed: _breakdowns(group, seed, dataset, device) for seed in group.folders} for group in groups]
+    truth = lru_cache(partial(Truth, dataset))  # by the size of pictures, so that these are opened once
+    found = [{seed: _breakdowns(group, seed, truth, device) for seed in group.folders} for group in groups]
     first = found[0]
     kinds = {(factor, kind): told for factor, of in next(iter(first.values()))[0].items() for kind, told in of.items()}
     if not kinds:
@@ -92,13 +94,13 @@ def by_factor(groups: Sequence[Group], dataset: Dataset, device: str) -> Lines:
     return lines
 
 
-def _breakdowns(group: Group, seed: int, dataset: Dataset, device: str) -> list[dict[str, Groups]]:
+def _breakdowns(group: Group, seed: int, truth_of: Callable[[int, int], Truth], device: str) -> list[dict[str, Groups]]:
     """A run's figures by factor: of direct transfer, and of its answer. Pairs of cameras are too many."""
     folder = group.folders[seed]
     rows, _ = trained.find_rows(folder)
     rows = {name: rows[name] for name in (START, group.main)}
     encoders, size = trained.encoders_of((name for row in rows.values() for name in row), folder, device)
-    truth = Truth(dataset, *size)
+    truth = truth_of(*size)
     scored = score_rows(rows, encoders, truth, trained.times_of(folder))
     tables = [truth.breakdown(*scored[name]) for name in rows]
     return [{factor: of for factor, of in one.items() if factor != "cameras"} for one in tables]
