@@ -129,7 +129,7 @@ class People:
     """
 
     def __init__(self, capture: Capture, tiers: Tiers = OURS) -> None:
-        self.tiers = tiers
+        self.capture, self.tiers = capture, tiers
         pids, looks = (capture.people.column(name).to_pylist() for name in ("pid", "look"))
         self.looks: dict[int, dict[str, Any]] = {pid: json.loads(look) for pid, look in zip(pids, looks, strict=True)}
         self.built: dict[tuple[int, int], Person] = {}

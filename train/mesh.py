@@ -14,8 +14,9 @@ A run ends with figures on people that it has not learnt from, beside those of t
 
 import hashlib
 import json
+import math
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from itertools import islice
@@ -41,7 +42,7 @@ from train.parts import backbones, drawing, mesh_net, run, settings
 from train.parts.backbones import EncoderSpec
 from train.parts.body import BodyModel, projected
 from train.parts.data import Augmentation, Images
-from train.parts.learning import Learning, Machine, adam
+from train.parts.learning import Learning, Machine
 from train.parts.mesh_figures import measured, sheet
 from train.parts.mesh_net import Meshes, Regressor
 from train.parts.shots import Crops, Shots, drawn_boxes, floats, plain
@@ -56,7 +57,7 @@ class Mesh(settings.Common):
     """Learns to see the body in a crop; writes meshes for a dataset's pictures."""
 
     capture: str = ""
-    """Capture whose people are learnt from: a name in DATA/captures, or a path."""
+    """Capture whose people are learnt from: a name in DATA/captures, or a path; or several, with commas."""
     test: str | None = None
     """Another capture, on whose people the figures are; else on a tenth of the first's, whom it does not learn from."""
     predict: str | None = None
@@ -70,7 +71,7 @@ class Mesh(settings.Common):
     force: bool = False
     """Resume although settings, data or device differ from those that the run began with."""
     backbone: str = "resnet50"
-    """resnet12_fine, resnet18, ibn_resnet18, resnet50, ibn_resnet50, mobilenetv3_small_050, timm:NAME."""
+    """resnet18_half, resnet18, ibn_resnet18, resnet50, ibn_resnet50, mobilenetv3_small_050, timm:NAME."""
     init: str = "imagenet"
     """Weights to begin with: imagenet, synthetic, none, or a file."""
     height: int = 256
@@ -85,10 +86,12 @@ class Mesh(settings.Common):
     steps: int = 400
     batch: int = 64
     lr: float = 3.5e-4
-    """Falls to a tenth after two thirds of the epochs, to a hundredth after five sixths."""
+    """Grows for a fiftieth of the steps, then falls to nothing by a cosine."""
     weight_decay: float = 1e-4
-    attention: float = 0.1
+    attention: float = 1.0
     """Weight of where the net looks for the keypoints."""
+    depth: float = 2.0
+    """Weight of how deep it says they are, metres."""
     flat: float = 1.0
     """Weight of keypoints in the picture; half of its sides are 1."""
     solid: float = 2.0
@@ -117,23 +120,38 @@ class Mesh(settings.Common):
 
 
 SMALL: dict[str, Any] = {
-    "backbone": "resnet12_fine", "init": "none", "height": 128, "width": 64, "epochs": 60, "steps": 100,
-    "lr": 2e-3, "shots": 6000,
+    "backbone": "resnet18_half", "init": "none", "height": 128, "width": 64, "epochs": 90, "steps": 100,
+    "lr": 2e-3, "shots": 12000,
 }  # fmt: skip
 OF_OUTPUT = ("predict", "draw_by")  # flags that do not shape the net
+WARM_UP = 0.02  # share of the steps
+SKIN = 256  # vertices that a step compares
+MANY = 10**6  # more people than a capture has
 
 
-def read_shots(people: People, space: BodySpace, captured: Capture, most: int) -> Shots:
-    """Shots of a capture in which enough of the person is seen; at most so many, evenly chosen.
+def read_shots(people: Sequence[People], space: BodySpace, most: int) -> Shots:
+    """Shots of captures in which enough of the person is seen; at most so many, evenly chosen.
 
     Raises:
         UserError: there is none.
     """
-    total = int(captured.info["shots"])
-    shapes: dict[int, np.ndarray] = {}
+    total = sum(int(some.capture.info["shots"]) for some in people)
     rows: list[tuple[Any, ...]] = []
-    bar = tqdm(captured.shots(), f"bodies of {captured.name}", total, unit="shot", disable=None)
-    for shot in islice(bar, 0, None, -(-total // most)):
+    for number, some in enumerate(people):
+        rows += _rows(some, space, number, -(-total // most))
+    if not rows:
+        names = ",".join(str(some.capture.path) for some in people)
+        raise UserError(f"--capture {names}: no shot in which {SEEN:.0%} of a person are seen")
+    pictures, size, box, pid, *others = zip(*rows, strict=True)
+    shape, turns, facing, at = (floats(part) for part in others)
+    return Shots(pictures, floats(size), floats(box), np.array(pid), shape, turns, facing, at)
+
+
+def _rows(people: People, space: BodySpace, number: int, every: int) -> Iterator[tuple[Any, ...]]:
+    """Of every so manieth shot of a capture, the parts of `Shots`; people of several captures by its number."""
+    captured, shapes = people.capture, dict[int, np.ndarray]()
+    bar = tqdm(captured.shots(), f"bodies of {captured.name}", captured.info["shots"], unit="shot", disable=None)
+    for shot in islice(bar, 0, None, every):
         if shot.truth["visible_share"] < SEEN:
             continue
         stands = people.standing(shot, space, shapes)
@@ -141,13 +159,8 @@ def read_shots(people: People, space: BodySpace, captured: Capture, most: int) -
         with Image.open(BytesIO(shot.jpg)) as picture:
             size = picture.size
         box = (np.array(shot.truth["box"]) - [x, y, x, y]) * scale
-        place = [stands.scale, *stands.at]
-        rows.append((shot.jpg, size, box, shot.truth["pid"], stands.shape, stands.turns, stands.facing, place))
-    if not rows:
-        raise UserError(f"--capture {captured.path}: no shot in which {SEEN:.0%} of a person are seen")
-    pictures, size, box, pid, *others = zip(*rows, strict=True)
-    shape, turns, facing, at = (floats(part) for part in others)
-    return Shots(pictures, floats(size), floats(box), np.array(pid), shape, turns, facing, at)
+        pid, place = number * MANY + shot.truth["pid"], [stands.scale, *stands.at]
+        yield shot.jpg, size, box, pid, stands.shape, stands.turns, stands.facing, place
 
 
 class Meshing(Learning):
@@ -164,13 +177,20 @@ class Meshing(Learning):
         self.seed, self.epochs, self.steps, self.chosen = chosen.seed, chosen.epochs, chosen.steps, chosen
         self.net, self.shots, self.machine = net.to(machine.device).train(), shots, machine
         self.augmentation = chosen.augmentation
-        self.optimizer = adam(net.parameters(), chosen.lr, chosen.weight_decay)
+        self.optimizer = torch.optim.AdamW(net.parameters(), chosen.lr, weight_decay=chosen.weight_decay, fused=True)
 
     def begin_epoch(self, epoch: int) -> Mapping[str, float]:
-        """Sets the rate."""
-        drops = (epoch >= 2 * self.epochs / 3) + (epoch >= 5 * self.epochs / 6)
-        self.optimizer.param_groups[0]["lr"] = self.chosen.lr * 0.1**drops
+        """Nothing."""
         return {}
+
+    def step(self, epoch: int, step: int) -> Mapping[str, Tensor]:
+        """One update, at its rate, by other vertices than the last."""
+        done = (epoch * self.steps + step + 1) / (self.epochs * self.steps + 1)
+        rate = self.chosen.lr * min(1.0, done / WARM_UP) * (1 + math.cos(math.pi * done)) / 2
+        self.optimizer.param_groups[0]["lr"] = rate
+        vertices = rng(self.seed, self.name, "skin", epoch, step).permutation(len(self.net.model.weights))[:SKIN]
+        self.model = self.net.model.of_vertices(torch.from_numpy(vertices).to(self.machine.device))
+        return super().step(epoch, step)
 
     def feed(self, epoch: int, step: int) -> None:
         """All shots in turn, cut anew."""
@@ -187,9 +207,9 @@ class Meshing(Learning):
         """Keypoints in the picture and in space, the surface, and what moves them."""
         (pictures,), index = next(self.given)
         with self.machine.casting():
-            numbers, logits = self.net.looked(pictures)
+            numbers, logits, depth = self.net.looked(pictures)
         self.machine.passed["image_steps"] += 3 * len(index)
-        model, chosen = self.net.model, self.chosen
+        model, chosen = self.model, self.chosen
         guess, truth = self.net.pose(numbers), self.crops.pose(model, index[ranks.share(len(index))])
         wanted = mesh_net.packed(truth)
         rotations = slice(None, 6 * model.bones + 6)
@@ -197,6 +217,7 @@ class Meshing(Learning):
         places = projected(true_joints, truth.camera)
         terms = {
             "attention": chosen.attention * self.net.attended(logits, places),
+            "depth": chosen.depth * (depth - true_joints[..., 2]).abs().mean(),
             "flat": chosen.flat * (projected(joints, guess.camera) - places).abs().mean(),
             "solid": chosen.solid * (joints - true_joints).abs().mean(),
             "surface": chosen.surface * (skin - true_skin).abs().mean(),
@@ -227,16 +248,17 @@ def work(chosen: Mesh) -> None:
     """Trains, unless that was done; writes meshes where they are asked for."""
     if not chosen.capture:
         raise UserError("--capture: wanted a capture's name or path")
-    captures = {name: open_capture(_where(name, chosen)) for name in (chosen.capture, chosen.test) if name}
+    captures = [open_capture(_where(name, chosen)) for name in chosen.capture.split(",")]
+    others = [open_capture(_where(chosen.test, chosen))] if chosen.test else []
     machine = Machine.of(run.choose_device(chosen.device), chosen.amp)
     contents = {k: v for k, v in settings.of_the_result(chosen).items() if k not in OF_OUTPUT}
-    contents["data"] = {name: _fingerprint(one) for name, one in captures.items()}
+    contents["data"] = {one.name: _fingerprint(one) for one in captures + others}
     output_folder(chosen.runs)
-    name = captures[chosen.capture].name
+    name = "+".join(one.name for one in captures)
     folder = run.choose_folder(chosen.runs, "mesh", name, chosen.seed, contents, chosen.again)
     if run.result_of(folder) is None:
         with run.opened(folder, contents, machine.device, chosen.force):
-            train(chosen, captures[chosen.capture], captures.get(chosen.test or ""), folder, machine)
+            train(chosen, captures, others, folder, machine)
     else:
         print(f"finished earlier (--again runs it anew): {folder / MODEL}")
     if chosen.predict:
@@ -253,20 +275,22 @@ def _fingerprint(captured: Capture) -> str:
     return hashlib.sha256(json.dumps([captured.info, names], sort_keys=True).encode()).hexdigest()
 
 
-def train(chosen: Mesh, captured: Capture, other: Capture | None, folder: Path, machine: Machine) -> None:
+def train(chosen: Mesh, captures: Sequence[Capture], others: Sequence[Capture], folder: Path, machine: Machine) -> None:
     """A run: net, figures on people whom it does not know, sheet."""
     tiers = Tiers(smplx=chosen.body_dir)
-    people = People(captured, tiers)
-    space = body_space([*people.bodies()], chosen.components)
+    people = [People(one, tiers) for one in captures]
+    space = body_space([body for some in people for body in some.bodies()], chosen.components)
     model = BodyModel({name: torch.from_numpy(getattr(space, name)) for name in BodyModel.parts}).float()
-    shots = read_shots(people, space, captured, chosen.shots)
-    if other:
-        unknown = read_shots(People(other, tiers), space, other, chosen.shots)
+    shots = read_shots(people, space, chosen.shots)
+    if others:
+        unknown = read_shots([People(one, tiers) for one in others], space, chosen.shots)
     else:
         held = np.isin(shots.pid, np.unique(shots.pid)[9::10])
         shots, unknown = shots.take(np.flatnonzero(~held)), shots.take(np.flatnonzero(held))
         if not len(unknown):
-            raise UserError(f"--capture {captured.path}: fewer than ten people, so nobody to measure on; wanted --test")
+            raise UserError(
+                f"--capture {chosen.capture}: fewer than ten people, so nobody to measure on; wanted --test"
+            )
     known = plain(shots, chosen.height, chosen.width)
     truth = known.pose(model, torch.arange(len(shots)))
     front = torch.tensor(FRONT).expand(len(shots), 3, 3)  # people look everywhere: the mean of that is no rotation

@@ -51,7 +51,7 @@ def model(exact: BodyModel) -> BodyModel:
 
 @pytest.fixture(scope="module")
 def shots(people: People, space: BodySpace) -> Shots:
-    return mesh.read_shots(people, space, open_capture(CAPTURE), 100)
+    return mesh.read_shots([people], space, 100)
 
 
 @pytest.fixture(scope="module")
@@ -269,6 +269,20 @@ def test_boxes_are_moved_and_cut_and_stay_in_the_picture(shots: Shots) -> None:
     torch.testing.assert_close(still, within(own, size))
 
 
+def test_people_of_several_captures_are_several(people: People, space: BodySpace, shots: Shots) -> None:
+    both = mesh.read_shots([people, people], space, 100)
+    assert len(both) == 2 * len(shots) and len(np.unique(both.pid)) == 2 * len(np.unique(shots.pid))
+    torch.testing.assert_close(both.shape, shots.shape.repeat(2, 1), atol=0, rtol=0)
+    assert len(mesh.read_shots([people, people], space, len(shots))) == len(shots)
+
+
+def test_a_body_by_some_of_its_vertices(model: BodyModel, bodies: Pose) -> None:
+    some = torch.tensor([5, 900, 3])
+    (skin, joints), (found, same) = model(bodies), model.of_vertices(some)(bodies)
+    torch.testing.assert_close(found, skin[:, some])
+    torch.testing.assert_close(same, joints)
+
+
 def test_crops_and_bodies_are_mirrored_together(shots: Shots, model: BodyModel) -> None:
     index, box = torch.zeros(2, dtype=torch.long), within(shots.box[:1], shots.size[:1]).repeat(2, 1)
     two = Crops(shots, index, box, torch.tensor([False, True]), 64, 32)
@@ -301,22 +315,22 @@ def test_attention_learns_where_keypoints_are(model: BodyModel, bodies: Pose) ->
     """Against a sum over cells in float64; places outside of the picture teach nothing."""
     mean = mesh_net.packed(Pose(*(part[:1] for part in bodies)))[0]
     net = mesh_net.Regressor(
-        mesh.backbones.build(mesh.EncoderSpec("resnet12_fine", 64, 32, "avg"), "none", 0), model, mean
+        mesh.backbones.build(mesh.EncoderSpec("resnet18_half", 64, 32, "avg"), "none", 0), model, mean
     )
     draws = np.random.default_rng(0)
-    places, logits = draws.uniform(-1.3, 1.3, (2, 17, 2)), draws.normal(size=(2, 17, 8 * 4))
+    places, logits = draws.uniform(-1.3, 1.3, (2, 17, 2)), draws.normal(size=(2, 17, 16 * 8))
     wanted = np.zeros((2, 17))
     for n, k in np.ndindex(2, 17):
-        x, y = (places[n, k] + 1) / 2 * [4, 8]  # in cells
-        if 0 < x < 4 and 0 < y < 8:
+        x, y = (places[n, k] + 1) / 2 * [8, 16]  # in cells
+        if 0 < x < 8 and 0 < y < 16:
             spot = np.array(
-                [np.exp(-((c + 0.5 - x) ** 2 + (r + 0.5 - y) ** 2) / (2 * 0.75**2)) for r, c in np.ndindex(8, 4)]
+                [np.exp(-((c + 0.5 - x) ** 2 + (r + 0.5 - y) ** 2) / (2 * 0.75**2)) for r, c in np.ndindex(16, 8)]
             )
             log_share = logits[n, k] - np.log(np.exp(logits[n, k]).sum())
             wanted[n, k] = -(spot / spot.sum() * log_share).sum()
     found = net.attended(*(torch.from_numpy(part).float() for part in (logits, places)))
     assert float(found) == pytest.approx(wanted.mean(), rel=1e-5)
-    free = torch.zeros(2, 17, 8 * 4, requires_grad=True)
+    free = torch.zeros(2, 17, 16 * 8, requires_grad=True)
     at = torch.from_numpy(places).float()
     for _ in range(300):
         (slope,) = torch.autograd.grad(net.attended(free, at), free)

@@ -11,7 +11,7 @@ from opengspr import UserError
 from train.parts.resnet import ResNet
 
 RESNETS: dict[str, Callable[[], ResNet]] = {
-    "resnet12_fine": partial(ResNet, (0, 1, 2, 2), 1, False, first=16, fine=True),
+    "resnet18_half": partial(ResNet, (2, 2, 2, 2), 1, False, first=32),
     "resnet18": partial(ResNet, (2, 2, 2, 2), 1, False),
     "ibn_resnet18": partial(ResNet, (2, 2, 2, 2), 1, True),
     "resnet50": partial(ResNet, (3, 4, 6, 3), 4, False),

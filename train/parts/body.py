@@ -78,6 +78,13 @@ class BodyModel(nn.Module):
         """B."""
         return len(self.parents)
 
+    def of_vertices(self, some: Tensor) -> "BodyModel":
+        """The same body by some of its vertices, (n,), and no faces: what a loss needs."""
+        parts = dict(self.state_dict())
+        kept = torch.cat([some, torch.arange(len(self.weights), len(self.mean), device=some.device)])
+        parts |= {"mean": self.mean[kept], "components": self.components[:, kept], "weights": self.weights[some]}
+        return BodyModel(parts | {"faces": self.faces[:0]})
+
     def mirrored(self, pose: Pose, which: Tensor) -> Pose:
         """With some of the pictures, (N,) bool, seen in a mirror. Bodies have two equal halves."""
         flip = torch.tensor([-1.0, 1.0, 1.0], device=which.device)

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -15,16 +16,32 @@ from train.parts.body import KEYPOINTS, BodyModel, Pose, rotations, six_numbers
 from train.parts.data import Images, to_tensor
 
 LIMIT = 3.0  # standard deviations of a shape's numbers
-REDUCED, HIDDEN = 64, 512  # channels of what is seen at a place, units of the hidden layer
-BLUR = 0.75  # cells of the map by which the places that the attention is to find are spread
+SEEN, HIDDEN = 64, 512  # channels of what is seen at a place and in the whole, units of the layers after it
+FINE = 4  # pixels of a picture, along each side, for a cell of the map in which keypoints are looked for
+BLUR = 0.75  # cells by which the places that the attention is to find are spread
+
+
+class Looks(NamedTuple):
+    """What a net says of N pictures.
+
+    Attributes:
+        numbers: of `packed`, rotations not yet made such.
+        logits: (N, 17, cells) of each keypoint's being in a cell.
+        depth: (N, 17) of the keypoints, metres behind the pelvis' head.
+    """
+
+    numbers: Tensor
+    logits: Tensor
+    depth: Tensor
 
 
 class Regressor(nn.Module):
     """Pictures to `Pose`, by one look at each keypoint and at the whole.
 
-    HMR (Kanazawa et al., CVPR 2018) pools the map and corrects its guess three times. Here, as in PARE (Kocabas et al.,
-    ICCV 2021), the net attends to where each keypoint is, which is known in our renders: what it sees there, where
-    that is, and the map's mean go through two layers; the guess is their sum with the people's average.
+    HMR (Kanazawa et al., CVPR 2018) pools the map and corrects its guess three times. Here the map is first made finer
+    (Xiao et al., ECCV 2018), and, as in PARE (Kocabas et al., ICCV 2021), the net attends to where each keypoint is,
+    which is known in our renders, as its depth is. What it sees there, where that is, how deep, and the whole's mean go
+    through residual layers; the guess is their sum with the people's average.
 
     Args:
         encoder: whose body is taken.
@@ -36,17 +53,19 @@ class Regressor(nn.Module):
         super().__init__()
         self.spec, self.body, self.model = encoder.spec, encoder.body, model
         channels, height, width = encoder.map_shape()
-        self.reduced = nn.Sequential(
-            nn.Conv2d(channels, REDUCED, 1, bias=False), nn.BatchNorm2d(REDUCED), nn.ReLU(inplace=True)
-        )
-        self.attention = nn.Conv2d(REDUCED, KEYPOINTS, 1)
+        self.whole = nn.Conv2d(channels, SEEN, 1)
+        finer: list[nn.Module] = [] if FINE * height < self.spec.height else [nn.Conv2d(channels, SEEN, 1)]
+        while FINE * height < self.spec.height:
+            finer += [nn.ConvTranspose2d(channels, SEEN, 4, 2, 1, bias=False), nn.BatchNorm2d(SEEN), nn.ReLU(True)]
+            channels, height, width = SEEN, 2 * height, 2 * width
+        self.finer = nn.Sequential(*finer)
+        self.attention, self.deep = nn.Conv2d(SEEN, KEYPOINTS, 1), nn.Conv2d(SEEN, KEYPOINTS, 1)
         self.head = nn.Sequential(
-            nn.Linear(KEYPOINTS * (REDUCED + 2) + REDUCED, HIDDEN), nn.ReLU(inplace=True), nn.Linear(HIDDEN, len(mean))
+            nn.Linear(KEYPOINTS * (SEEN + 3) + SEEN, HIDDEN), Residual(), Residual(), nn.LayerNorm(HIDDEN)
         )
-        last = self.head[-1]
-        assert isinstance(last, nn.Linear)
-        nn.init.zeros_(last.weight)
-        nn.init.zeros_(last.bias)
+        self.guess = nn.Linear(HIDDEN, len(mean))
+        nn.init.zeros_(self.guess.weight)
+        nn.init.zeros_(self.guess.bias)
         y, x = torch.meshgrid((torch.arange(height) + 0.5) / height, (torch.arange(width) + 0.5) / width, indexing="ij")
         self.register_buffer("cells", 2 * torch.stack([x.flatten(), y.flatten()], 1) - 1)
         self.register_buffer("cell", torch.tensor([2 / width, 2 / height]))
@@ -54,16 +73,19 @@ class Regressor(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, 3, H, W) -> the numbers of `packed`, (B, 6 B + 6 + K + 4), rotations not yet made such."""
-        return self.looked(x)[0]
+        return self.looked(x).numbers
 
-    def looked(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """The same, and the logits of each keypoint's being in a cell of the map, (B, 17, cells)."""
-        seen = self.reduced(self.body(x))
+    def looked(self, x: Tensor) -> Looks:
+        """(B, 3, H, W) -> the same, and what it comes from."""
+        coarse = self.body(x)
+        seen = self.finer(coarse)
         logits = self.attention(seen).flatten(2).float()
-        shares, seen = logits.softmax(2), seen.flatten(2).float()
-        parts = [shares @ seen.mT, shares @ self.get_buffer("cells")]
-        numbers: Tensor = self.head(torch.cat([*(part.flatten(1) for part in parts), seen.mean(2)], 1))
-        return numbers.float() + self.get_buffer("mean"), logits
+        shares = logits.softmax(2)
+        depth = (shares * self.deep(seen).flatten(2)).sum(2)
+        places = shares @ self.get_buffer("cells")
+        there, whole = shares @ seen.flatten(2).float().mT, self.whole(coarse).float().mean((2, 3))
+        found = self.guess(self.head(torch.cat([there.flatten(1), places.flatten(1), depth, whole], 1)))
+        return Looks(found.float() + self.get_buffer("mean"), logits, depth)
 
     def attended(self, logits: Tensor, places: Tensor) -> Tensor:
         """Cross-entropy of the attention, (B, 17, cells), against a spot round the keypoints' places (B, 17, 2) in the
@@ -82,6 +104,18 @@ class Regressor(nn.Module):
         """Writes the weights, with all that is needed to build it again."""
         notes = {"encoder": asdict(self.spec), "body": self.model.sizes}
         checkpoint.save_weights(path, self.state_dict(), {"mesh": json.dumps(notes)})
+
+
+class Residual(nn.Module):
+    """Two layers whose outcome is added to what they were given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm, self.first, self.second = nn.LayerNorm(HIDDEN), nn.Linear(HIDDEN, HIDDEN), nn.Linear(HIDDEN, HIDDEN)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, HIDDEN) -> the same shape."""
+        return x + self.second(self.first(self.norm(x)).relu())
 
 
 def load(path: Path) -> Regressor:

@@ -59,18 +59,14 @@ class ResNet(nn.Module):
         wide: see `Block`.
         ibn: IBN-a: half instance norm in layers 1 to 3.
         first: channels of the first convolution; each layer but the first has twice as many as the one before.
-        fine: begins with a 3x3 convolution and without pooling, so that the map is twice as fine, H / 8, W / 8.
     """
 
-    def __init__(
-        self, depths: tuple[int, int, int, int], wide: int, ibn: bool, first: int = 64, fine: bool = False
-    ) -> None:
+    def __init__(self, depths: tuple[int, int, int, int], wide: int, ibn: bool, first: int = 64) -> None:
         super().__init__()
-        size = 3 if fine else 7
-        self.conv1 = nn.Conv2d(3, first, size, 2, size // 2, bias=False)
+        self.conv1 = nn.Conv2d(3, first, 7, 2, 3, bias=False)
         self.bn1 = nn.BatchNorm2d(first)
         self.relu = nn.ReLU(inplace=True)
-        self.maxpool = nn.Identity() if fine else nn.MaxPool2d(3, 2, 1)
+        self.maxpool = nn.MaxPool2d(3, 2, 1)
         channels = first
         for layer, depth in enumerate(depths, 1):
             width, stride = first << (layer - 1), 2 if layer in (2, 3) else 1  # layer 4 keeps its stride at 1

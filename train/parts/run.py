@@ -1,5 +1,6 @@
 """Run folders: named by what shapes the result, one writer, resumable, finished when result.json stands."""
 
+import ctypes
 import hashlib
 import json
 import os
@@ -20,6 +21,7 @@ from opengspr.files import Busy, one_writer, output_folder, write_whole
 from opengspr.version import made_with
 
 RESULT, CONFIG, ENVIRONMENT = "result.json", "config.yaml", "env.json"
+MMAP_MAX, TRIM_THRESHOLD = -4, -1  # parameters of mallopt, malloc.h
 WAIT_S = 2.0  # between looks at what another run makes
 
 
@@ -125,7 +127,18 @@ def choose_device(wanted: str) -> str:
     if wanted == "cuda" and not torch.cuda.is_available():
         raise UserError("--device cuda: torch sees no GPU here; wanted --device cpu or auto")
     torch.use_deterministic_algorithms(True, warn_only=True)
+    _keep_freed_memory()
     return "cpu" if wanted == "cpu" or not torch.cuda.is_available() else "cuda"
+
+
+def _keep_freed_memory() -> None:
+    """Has glibc keep what tensors free for the next ones: else every step gets its pages anew, wiped, from the system,
+    which took a tenth to a half of the time of steps on a CPU.
+    """
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "mallopt"):  # other C libraries have none
+        for parameter, value in ((MMAP_MAX, 0), (TRIM_THRESHOLD, 2**31 - 1)):
+            libc.mallopt(parameter, value)
 
 
 def finish(folder: Path, result: Mapping[str, Any]) -> None:

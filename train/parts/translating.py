@@ -22,7 +22,7 @@ class Translating(settings.Common):
     tgt: str = ""
     """Target dataset, whose training identities are never used."""
     backbone: str = "resnet50"
-    """resnet12_fine, resnet18, ibn_resnet18, resnet50, ibn_resnet50, mobilenetv3_small_050, timm:NAME; of eSPGAN's
+    """resnet18_half, resnet18, ibn_resnet18, resnet50, ibn_resnet50, mobilenetv3_small_050, timm:NAME; of eSPGAN's
     embedding, too."""
     height: int = 256
     width: int = 128
