@@ -5,7 +5,7 @@ import os
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -16,6 +16,33 @@ from opengspr.command import UserError
 from opengspr.files import sync_folder, whole_file, write_whole
 
 PREVIOUS = ".previous"
+
+
+class Stateful(Protocol):
+    """What a resume state can hold: nets, optimizers, memories."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that it is to be taken up from."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> Any:
+        """Takes up a state."""
+
+
+class Composed:
+    """Something whose state is that of its parts."""
+
+    def held(self) -> dict[str, Stateful]:
+        """The parts by name; a subclass adds its own."""
+        return {}
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that coming steps depend on; a subclass adds what is not a part."""
+        return {name: part.state_dict() for name, part in self.held().items()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Takes up a state."""
+        for name, part in self.held().items():
+            part.load_state_dict(state[name])
 
 
 def save_weights(path: Path, tensors: Mapping[str, Tensor], notes: Mapping[str, str] | None = None) -> None:

@@ -25,6 +25,7 @@ import torch.nn.functional as F
 import tyro
 from torch import Tensor
 
+from opengspr.checkpoint import Stateful
 from train.parts import adaptation, backbones, losses, preparation
 from train.parts.backbones import Encoder, EncoderSpec
 from train.parts.cluster_head import ClusterHead
@@ -164,17 +165,9 @@ class AsymmetricTeaching(OneOnClusters):
         """Student and teacher."""
         return {"abmt": self.encoder, "abmt_ema": self.teacher}
 
-    def state_dict(self) -> dict[str, Any]:
+    def held(self) -> dict[str, Stateful]:
         """With teacher and classifiers."""
-        more = {f"head_{k}": head.state_dict() for k, head in enumerate(self.heads)}
-        return super().state_dict() | more | {"teacher": self.teacher.state_dict()}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Takes up a state."""
-        super().load_state_dict(state)
-        self.teacher.load_state_dict(state["teacher"])
-        for k, head in enumerate(self.heads):
-            head.load_state_dict(state[f"head_{k}"])
+        return super().held() | {"teacher": self.teacher} | {f"head_{k}": head for k, head in enumerate(self.heads)}
 
 
 def work(chosen: ABMT) -> None:

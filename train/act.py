@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from opengspr.checkpoint import Stateful
 from opengspr.randomness import rng
 from train.parts import adaptation, losses, preparation, sampling
 from train.parts.backbones import Encoder
@@ -141,18 +142,18 @@ class CoTeaching(OnClusters):
         """Both nets."""
         return dict(zip(("act_main", "act_collaborator"), self.pair, strict=True))
 
+    def held(self) -> dict[str, Stateful]:
+        """With both nets."""
+        nets: dict[str, Stateful] = {f"net_{k}": one for k, one in enumerate(self.pair)}
+        return super().held() | nets | {f"adam_{k}": one for k, one in enumerate(self.adams)}
+
     def state_dict(self) -> dict[str, Any]:
-        """With both nets and the labels assumed."""
-        parts = {f"net_{k}": one.state_dict() for k, one in enumerate(self.pair)}
-        parts |= {f"adam_{k}": one.state_dict() for k, one in enumerate(self.adams)}
-        return super().state_dict() | parts | {"assumed": self.assumed}
+        """With the labels assumed."""
+        return super().state_dict() | {"assumed": self.assumed}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Takes up a state."""
         super().load_state_dict(state)
-        for k in range(2):
-            self.pair[k].load_state_dict(state[f"net_{k}"])
-            self.adams[k].load_state_dict(state[f"adam_{k}"])
         self.assumed = state["assumed"].to(self.device)
 
 

@@ -24,6 +24,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from opengspr import UserError, ranks
+from opengspr.checkpoint import Stateful
 from opengspr.randomness import rng, seed_of
 from train.parts import adaptation, losses, preparation, sampling
 from train.parts.adversarial import DomainClassifier
@@ -184,14 +185,9 @@ class DomainInvariant(adaptation.AdaptingStage):
         """The one."""
         return {"dien": self.encoder}
 
-    def state_dict(self) -> dict[str, Any]:
+    def held(self) -> dict[str, Stateful]:
         """Encoder, classifiers, optimizer."""
-        return {name: getattr(self, name).state_dict() for name in ("encoder", "classifier", "domains", "optimizer")}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Takes up a state."""
-        for name, part in state.items():
-            getattr(self, name).load_state_dict(part)
+        return {name: getattr(self, name) for name in ("encoder", "classifier", "domains", "optimizer")}
 
 
 def work(chosen: DIEN) -> None:

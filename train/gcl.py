@@ -28,6 +28,7 @@ from torch import Tensor, nn
 
 from datasets.manifest import Dataset
 from opengspr import UserError
+from opengspr.checkpoint import Stateful
 from opengspr.randomness import rng
 from train.parts import adaptation, backbones, drawing, losses, preparation, pseudo_labels, report, trained
 from train.parts.backbones import Encoder
@@ -241,18 +242,18 @@ class Joint(OnClusters):
         """The one."""
         return {"gcl": self.encoder}
 
+    def held(self) -> dict[str, Stateful]:
+        """With all nets and optimizers."""
+        own: dict[str, Stateful] = {"encoder": self.encoder, "views": self.made_nets()}
+        return super().held() | own | {"slow": self.slow, "fast": self.fast}
+
     def state_dict(self) -> dict[str, Any]:
-        """With all nets, optimizers and the memory."""
-        own: dict[str, Any] = {"encoder": self.encoder, "views": self.made_nets(), "slow": self.slow, "fast": self.fast}
-        memory = {"entries": self.memory.entries, "classes": self.memory.label}
-        return super().state_dict() | {name: part.state_dict() for name, part in own.items()} | memory
+        """With the memory."""
+        return super().state_dict() | {"entries": self.memory.entries, "classes": self.memory.label}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Takes up a state."""
         super().load_state_dict(state)
-        for part, name in ((self.encoder, "encoder"), (self.made_nets(), "views"), (self.slow, "slow")):
-            part.load_state_dict(state[name])
-        self.fast.load_state_dict(state["fast"])
         self.memory.entries = state["entries"].to(self.device)
         self.memory.assign(state["classes"].to(self.device))
 

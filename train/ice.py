@@ -25,6 +25,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from opengspr.checkpoint import Stateful
 from train.parts import adaptation, backbones, losses, preparation, pseudo_labels
 from train.parts.backbones import Encoder
 from train.parts.data import Images
@@ -166,14 +167,17 @@ class InterInstance(OneOnClusters):
         """The encoder and its slow mean."""
         return {"ice": self.encoder, "ice_ema": self.teacher}
 
+    def held(self) -> dict[str, Stateful]:
+        """With the slow mean."""
+        return super().held() | {"teacher": self.teacher}
+
     def state_dict(self) -> dict[str, Any]:
-        """With slow mean and proxies."""
-        return super().state_dict() | {"teacher": self.teacher.state_dict(), "proxies": self.proxies.state_dict()}
+        """With proxies."""
+        return super().state_dict() | {"proxies": self.proxies.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Takes up a state."""
         super().load_state_dict(state)
-        self.teacher.load_state_dict(state["teacher"])
         self.proxies = Proxies.from_state(state["proxies"], self.device)
 
 

@@ -32,6 +32,7 @@ from tqdm import tqdm
 from datasets.opening import open_dataset
 from datasets.unlabelled import unlabelled
 from opengspr import UserError, command, loop, ranks
+from opengspr.checkpoint import Stateful
 from opengspr.command import data_root
 from opengspr.files import output_folder, write_whole
 from opengspr.randomness import rng, seed_of
@@ -234,14 +235,9 @@ class Meshing(Learning):
         """The one."""
         return [self.optimizer]
 
-    def state_dict(self) -> dict[str, Any]:
+    def held(self) -> dict[str, Stateful]:
         """Net and optimizer."""
-        return {"net": self.net.state_dict(), "optimizer": self.optimizer.state_dict()}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Takes up a state."""
-        self.net.load_state_dict(state["net"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        return {"net": self.net, "optimizer": self.optimizer}
 
 
 def work(chosen: Mesh) -> None:

@@ -21,6 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from opengspr.checkpoint import Composed, Stateful
 from train.parts import adaptation, backbones, losses, preparation
 from train.parts.backbones import Encoder
 from train.parts.cluster_head import ClusterHead
@@ -66,7 +67,7 @@ ABLATIONS: dict[str, dict[str, Any]] = {
 }
 
 
-class Student:
+class Student(Composed):
     """A net with its classifier, and the slow mean of both."""
 
     def __init__(self, encoder: Encoder, chosen: MMT, device: str) -> None:
@@ -91,14 +92,9 @@ class Student:
         backbones.update_mean(self.teacher, self.encoder, self.ema)
         self.head.follow(self.ema)
 
-    def state_dict(self) -> dict[str, Any]:
-        """All that coming steps depend on."""
-        return {name: getattr(self, name).state_dict() for name in ("encoder", "teacher", "head", "optimizer")}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Takes up a state."""
-        for name in ("encoder", "teacher", "head", "optimizer"):
-            getattr(self, name).load_state_dict(state[name])
+    def held(self) -> dict[str, Stateful]:
+        """Nets, classifiers, optimizer."""
+        return {name: getattr(self, name) for name in ("encoder", "teacher", "head", "optimizer")}
 
 
 class MutualTeaching(OnClusters):
@@ -158,15 +154,9 @@ class MutualTeaching(OnClusters):
         online = {f"mmt_{k}": one.encoder for k, one in numbered}
         return online | {f"mmt_{k}_ema": one.teacher for k, one in numbered}
 
-    def state_dict(self) -> dict[str, Any]:
+    def held(self) -> dict[str, Stateful]:
         """With both nets."""
-        return super().state_dict() | {f"student_{k}": one.state_dict() for k, one in enumerate(self.students)}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Takes up a state."""
-        super().load_state_dict(state)
-        for k, one in enumerate(self.students):
-            one.load_state_dict(state[f"student_{k}"])
+        return super().held() | {f"student_{k}": one for k, one in enumerate(self.students)}
 
 
 def work(chosen: MMT) -> None:

@@ -26,6 +26,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from opengspr import ranks
+from opengspr.checkpoint import Stateful
 from opengspr.randomness import rng, seed_of
 from train.parts import adaptation, hosts, losses, preparation, pseudo_labels, report, sampling, translating
 from train.parts.adversarial import fixed
@@ -289,18 +290,10 @@ class Transfer(OnClusters):
         """With fusion the one that looks twice and the one that looks once."""
         return {"rae": self.fused} | ({"rae_features": self.encoder} if self.chosen.fusion else {})
 
-    def state_dict(self) -> dict[str, Any]:
+    def held(self) -> dict[str, Stateful]:
         """With all nets and optimizers."""
-        parts = {name: getattr(self, name).state_dict() for name in ("encoder", "parts", "slow", "fast")}
-        return super().state_dict() | parts | {f"head_{k}": head.state_dict() for k, head in enumerate(self.heads)}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Takes up a state."""
-        super().load_state_dict(state)
-        for name in ("encoder", "parts", "slow", "fast"):
-            getattr(self, name).load_state_dict(state[name])
-        for k, head in enumerate(self.heads):
-            head.load_state_dict(state[f"head_{k}"])
+        parts = {name: getattr(self, name) for name in ("encoder", "parts", "slow", "fast")}
+        return super().held() | parts | {f"head_{k}": head for k, head in enumerate(self.heads)}
 
 
 def work(chosen: RAE) -> None:

@@ -24,6 +24,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from opengspr.checkpoint import Stateful
 from opengspr.randomness import rng
 from train.parts import adaptation, backbones, losses, preparation, sampling
 from train.parts.backbones import Encoder
@@ -167,16 +168,9 @@ class Refinement(adaptation.AdaptingStage):
         online = {name: branch.encoder for name, branch in self.branches.items()}
         return online | {f"{name}_ema": branch.teacher for name, branch in self.branches.items()}
 
-    def state_dict(self) -> dict[str, Any]:
+    def held(self) -> dict[str, Stateful]:
         """Both branches and the optimizer."""
-        branches = {name: branch.state_dict() for name, branch in self.branches.items()}
-        return branches | {"optimizer": self.optimizer.state_dict()}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Takes up a state."""
-        for name, branch in self.branches.items():
-            branch.load_state_dict(state[name])
-        self.optimizer.load_state_dict(state["optimizer"])
+        return {**self.branches, "optimizer": self.optimizer}
 
 
 def rows(chosen: SMCR) -> dict[str, dict[str, float]]:

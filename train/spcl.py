@@ -18,6 +18,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from opengspr.checkpoint import Stateful
 from opengspr.randomness import rng
 from train.parts import adaptation, preparation, sampling
 from train.parts.backbones import Encoder
@@ -104,14 +105,9 @@ class Contrast(adaptation.AdaptingStage):
         """The one."""
         return {"spcl": self.branch.encoder}
 
-    def state_dict(self) -> dict[str, Any]:
+    def held(self) -> dict[str, Stateful]:
         """Branch and optimizer."""
-        return {"branch": self.branch.state_dict(), "optimizer": self.optimizer.state_dict()}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Takes up a state."""
-        self.branch.load_state_dict(state["branch"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        return {"branch": self.branch, "optimizer": self.optimizer}
 
 
 def work(chosen: SpCL) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from opengspr.checkpoint import Stateful
 from train.parts import adaptation, losses, preparation
 from train.parts.backbones import Encoder
 from train.parts.cluster_head import ClusterHead
@@ -72,14 +73,9 @@ class SelfTraining(OneOnClusters):
         """The encoder's and the classifier's."""
         return [self.optimizer, self.head.optimizer]
 
-    def state_dict(self) -> dict[str, Any]:
+    def held(self) -> dict[str, Stateful]:
         """With the classifier."""
-        return super().state_dict() | {"head": self.head.state_dict()}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Takes up a state."""
-        super().load_state_dict(state)
-        self.head.load_state_dict(state["head"])
+        return super().held() | {"head": self.head}
 
 
 def work(chosen: UDAP) -> None:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.profiler import record_function
 
 from opengspr import loop, ranks
+from opengspr.checkpoint import Composed
 from train.parts.backbones import Encoder
 from train.parts.data import Augmentation, Feed, Images
 
@@ -82,7 +83,7 @@ def sgd(weights: Iterable[nn.Parameter], lr: float, weight_decay: float) -> torc
 Optimizing = Callable[[Iterable[nn.Parameter], float, float], torch.optim.Optimizer]
 
 
-class Learning(loop.Stage):
+class Learning(Composed, loop.Stage):
     """A stage for `loop.run`; a subclass says what a batch's loss is, and what moves."""
 
     machine: Machine

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from opengspr import UserError, ranks
+from opengspr.checkpoint import Stateful
 from opengspr.randomness import rng, seed_of
 from train.parts import adaptation, pseudo_labels, sampling
 from train.parts.backbones import Encoder
@@ -98,11 +99,12 @@ class OnClusters(adaptation.AdaptingStage):
         return pictures, self.label_of[self.index]
 
     def state_dict(self) -> dict[str, Any]:
-        """All that coming steps depend on; a recipe adds its own."""
-        return {"label": torch.from_numpy(self.label), "eps": self.eps}
+        """With the labels."""
+        return super().state_dict() | {"label": torch.from_numpy(self.label), "eps": self.eps}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Takes up a state."""
+        super().load_state_dict(state)
         self.label, self.eps = state["label"].numpy(), state["eps"]
 
 
@@ -132,12 +134,6 @@ class OneOnClusters(OnClusters):
         (name,) = {name for shares in self.rows.values() for name in shares}
         return {name: self.encoder}
 
-    def state_dict(self) -> dict[str, Any]:
+    def held(self) -> dict[str, Stateful]:
         """With encoder and optimizer."""
-        return super().state_dict() | {name: getattr(self, name).state_dict() for name in ("encoder", "optimizer")}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Takes up a state."""
-        super().load_state_dict(state)
-        for name in ("encoder", "optimizer"):
-            getattr(self, name).load_state_dict(state[name])
+        return super().held() | {"encoder": self.encoder, "optimizer": self.optimizer}

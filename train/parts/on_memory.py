@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from opengspr.checkpoint import Stateful
 from opengspr.randomness import seed_of
 from train.parts import adaptation, losses, sampling
 from train.parts.backbones import Encoder
@@ -91,13 +92,15 @@ class OnMemory(adaptation.AdaptingStage):
         (name,) = {name for shares in self.rows.values() for name in shares}
         return {name: self.encoder}
 
+    def held(self) -> dict[str, Stateful]:
+        """Encoder, classifier, optimizer."""
+        return {name: getattr(self, name) for name in ("encoder", "classifier", "optimizer")}
+
     def state_dict(self) -> dict[str, Any]:
-        """Encoder, classifier, optimizer, memory."""
-        parts = {name: getattr(self, name).state_dict() for name in ("encoder", "classifier", "optimizer")}
-        return parts | {"entries": self.memory.entries}
+        """With the memory."""
+        return super().state_dict() | {"entries": self.memory.entries}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Takes up a state."""
-        for name in ("encoder", "classifier", "optimizer"):
-            getattr(self, name).load_state_dict(state[name])
+        super().load_state_dict(state)
         self.memory.entries = state["entries"].to(self.device)

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from opengspr import ranks
+from opengspr.checkpoint import Stateful
 from opengspr.randomness import rng, seed_of
 from train.parts import losses, sampling
 from train.parts.backbones import Encoder
@@ -123,11 +123,6 @@ class Supervised(Learning):
         rise = min(1.0, done / spec.warmup + 0.01) if spec.warmup else 1.0
         return rise * 0.1 ** sum(done >= drop for drop in spec.drops)
 
-    def state_dict(self) -> dict[str, Any]:
+    def held(self) -> dict[str, Stateful]:
         """Encoder, classifiers, optimizer."""
-        return {name: getattr(self, name).state_dict() for name in ("encoder", "classifiers", "optimizer")}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Takes up a state."""
-        for name, part in state.items():
-            getattr(self, name).load_state_dict(part)
+        return {name: getattr(self, name) for name in ("encoder", "classifiers", "optimizer")}

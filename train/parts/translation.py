@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from opengspr import loop
+from opengspr.checkpoint import Composed, Stateful
 from opengspr.files import whole_file
 from opengspr.randomness import rng, seed_of
 from opengspr.watching import UNWATCHED, Watched
@@ -73,7 +74,7 @@ class Embedding(nn.Module):
         return self.classifier(self.encoder(data.standardised(x))[1])
 
 
-class Translation(loop.Stage):
+class Translation(Composed, loop.Stage):
     """Training of a translator from `labelled` to `other`; a stage for `loop.run`.
 
     Args:
@@ -209,16 +210,8 @@ class Translation(loop.Stage):
         """Nothing to add."""
         return {}
 
-    def state_dict(self) -> dict[str, Any]:
+    def held(self) -> dict[str, Stateful]:
         """Nets, optimizers, pools."""
-        return {name: part.state_dict() for name, part in self._stateful().items()}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Takes up a state."""
-        for name, part in self._stateful().items():
-            part.load_state_dict(state[name])
-
-    def _stateful(self) -> dict[str, Any]:
         optimizers = {"makers": self.makers, "judges": self.judges, "guide": self.guide}
         return {"nets": self.nets, "pool_other": self.pools[0], "pool_own": self.pools[1], **optimizers}
 

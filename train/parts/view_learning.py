@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from opengspr import checkpoint, loop, ranks
+from opengspr.checkpoint import Stateful
 from opengspr.randomness import rng, seed_of
 from train.parts import fid, report, run, sampling, structures
 from train.parts.adversarial import fixed
@@ -211,14 +212,9 @@ class ViewLearning(Learning):
         """The one."""
         return [self.optimizer]
 
-    def state_dict(self) -> dict[str, Any]:
+    def held(self) -> dict[str, Stateful]:
         """Nets and optimizer."""
-        return {"nets": self.views.nets.state_dict(), "optimizer": self.optimizer.state_dict()}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Takes up a state."""
-        self.views.nets.load_state_dict(state["nets"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        return {"nets": self.views.nets, "optimizer": self.optimizer}
 
 
 def pairs_within(label: np.ndarray, most: int, draws: np.random.Generator) -> np.ndarray:
