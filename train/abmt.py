@@ -98,9 +98,11 @@ ABLATIONS: dict[str, dict[str, Any]] = {  # thesis
 class AsymmetricTeaching(OneOnClusters):
     """ABMT's own stage."""
 
+    chosen: ABMT
+
     def __init__(self, chosen: ABMT, encoder: Encoder, *others: Any, source: Labelled | None) -> None:
         super().__init__(chosen, ROWS, encoder, *others, source=source)
-        self.chosen, self.views, self.rho = chosen, 1 + chosen.two_views, chosen.rho
+        self.views, self.rho = 1 + chosen.two_views, chosen.rho
         self.teacher = backbones.mean_teacher(self.encoder)
         ends = encoder.channels // encoder.width
         self.heads = [ClusterHead(encoder.width, chosen.weight_decay, self.device) for _ in range(ends)]

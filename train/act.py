@@ -65,9 +65,10 @@ ABLATIONS: dict[str, dict[str, Any]] = {
 class CoTeaching(OnClusters):
     """ACT's own stage; `pair` is the main net and its collaborator."""
 
+    chosen: ACT
+
     def __init__(self, chosen: ACT, encoder: Encoder, *others: Any, source: Labelled) -> None:
         super().__init__(chosen, ROWS, *others, source=source)
-        self.chosen = chosen
         self.pair = [one.to(self.device).train() for one in (encoder, deepcopy(encoder))]
         self.adams = [adam(one.parameters(), chosen.lr, chosen.weight_decay) for one in self.pair]
         self.assumed = torch.zeros(0, dtype=torch.int64)
@@ -98,7 +99,7 @@ class CoTeaching(OnClusters):
         outside = np.flatnonzero(self.label < 0)
         self.others = None
         if len(outside) and self.chosen.outliers:
-            draws, size, each = rng(self.seed, "outliers", epoch), self.settings.batch, self.settings.per_identity
+            draws, size, each = rng(self.seed, "outliers", epoch), self.chosen.batch, self.chosen.per_identity
             drawn = sampling.batches(self.assumed.cpu().numpy()[outside], size, each, self.batches, draws)
             key = self.seed, "augment", epoch, "outliers"
             self.others = self.opened(self.target.images, [outside[one] for one in drawn], step, *key)

@@ -57,9 +57,11 @@ ABLATIONS: dict[str, dict[str, Any]] = {"CAP": {}, "w/o inter-camera": {"between
 class ByCamera(OneOnClusters):
     """CAP's own stage."""
 
+    chosen: CAP
+
     def __init__(self, chosen: CAP, encoder: Encoder, *others: Any) -> None:
         super().__init__(chosen, ROWS, encoder, *others)
-        self.chosen, self.epoch = chosen, 0
+        self.epoch = 0
         self.camid = torch.from_numpy(self.target.camid).to(self.device)
         self.proxies = Proxies.none(encoder.channels, self.device)
 

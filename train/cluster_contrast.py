@@ -47,9 +47,10 @@ ABLATIONS: dict[str, dict[str, Any]] = {"Cluster Contrast": {}, "w/o source": {"
 class Contrast(OneOnClusters):
     """Cluster Contrast's own stage."""
 
+    chosen: ClusterContrast
+
     def __init__(self, chosen: ClusterContrast, encoder: Encoder, *others: Any) -> None:
         super().__init__(chosen, ROWS, encoder, *others)
-        self.chosen = chosen
         self.memory = self._memory(torch.zeros(0, encoder.channels, device=self.device))
 
     def _memory(self, clusters: Tensor) -> InstanceMemory:

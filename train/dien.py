@@ -103,9 +103,11 @@ class DomainInvariant(adaptation.AdaptingStage):
         others: of `AdaptingStage`.
     """
 
+    chosen: DIEN
+
     def __init__(self, chosen: DIEN, encoder: Encoder, source: Labelled, *others: Any) -> None:
         super().__init__(chosen, ROWS, *others)
-        self.chosen, self.source = chosen, source
+        self.source = source
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed_of(self.seed, "heads"))
             classifier = nn.Linear(chosen.embedding, source.classes, bias=False)

@@ -126,9 +126,11 @@ class Joint(OnClusters):
         others: of `AdaptingStage`.
     """
 
+    chosen: GCL
+
     def __init__(self, chosen: GCL, encoder: Encoder, generator: Views | None, *others: Any) -> None:
         super().__init__(chosen, ROWS, *others)
-        self.chosen, self.generator, self.rho = chosen, generator, chosen.rho
+        self.generator, self.rho = generator, chosen.rho
         self.augmentation = chosen.augmentation if chosen.augment else AS_THEY_ARE
         self.encoder = encoder.to(self.device).requires_grad_(True)
         self.slow = sgd(encoder.parameters(), chosen.lr, chosen.weight_decay)

@@ -107,10 +107,11 @@ class InterInstance(OneOnClusters):
     """
 
     views, plain = 2, True
+    chosen: ICE
 
     def __init__(self, chosen: ICE, encoder: Encoder, identities: np.ndarray | None, *others: Any) -> None:
         super().__init__(chosen, ROWS, encoder, *others)
-        self.chosen, self.identities = chosen, identities
+        self.identities = identities
         self.augmentation = replace(self.augmentation, blur=max(self.augmentation.blur, chosen.view_blur))
         self.teacher = backbones.mean_teacher(self.encoder)
         self.camid = torch.from_numpy(self.target.camid).to(self.device)

@@ -80,7 +80,7 @@ ABLATIONS: dict[str, dict[str, Any]] = {
 class Consistency(OnMemory):
     """JVTC's own stage."""
 
-    settings: JVTC
+    chosen: JVTC
 
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
@@ -89,13 +89,13 @@ class Consistency(OnMemory):
     @property
     def times(self) -> Mapping[str, Transitions]:
         """For JVTC+, of the last clusters."""
-        made = Transitions.of(self.label, self.target.camid, self.target.frame, self.settings.smoothing)
+        made = Transitions.of(self.label, self.target.camid, self.target.frame, self.chosen.smoothing)
         return {row: made for row in self.rows if row.endswith("+")}
 
     def begin_epoch(self, epoch: int) -> Mapping[str, float]:
         """Clusters the memory every so many epochs."""
         super().begin_epoch(epoch)
-        chosen = self.settings
+        chosen = self.chosen
         if epoch < chosen.visual_from or (epoch - chosen.visual_from) % chosen.relabel_every:
             return {}
         how = chosen.distance, chosen.eps, chosen.min_samples, chosen.smoothing
@@ -107,7 +107,7 @@ class Consistency(OnMemory):
 
     def feed(self, epoch: int, step: int) -> None:
         """A feed of the target's pictures in some views, and one of the source's."""
-        chosen = self.settings
+        chosen = self.chosen
         self.with_clusters = epoch >= chosen.visual_from
         self.memory.momentum = min(chosen.memory_momentum, epoch / self.epochs)
         self.memory.assign(torch.from_numpy(pseudo_labels.classes(self.label)).to(self.device))
@@ -116,7 +116,7 @@ class Consistency(OnMemory):
 
     def loss(self) -> tuple[Tensor, dict[str, Tensor]]:
         """The local and the global term, and cross-entropy of the source."""
-        chosen = self.settings
+        chosen = self.chosen
         views, index = next(self.given)
         features = self.machine.features(self.encoder, torch.stack(views, 1).flatten(0, 1))
         by_picture = features.unflatten(0, (len(index), -1))

@@ -64,19 +64,19 @@ ABLATIONS: dict[str, dict[str, Any]] = {
 class MultiLabel(OnMemory):
     """MMCL's own stage."""
 
-    settings: MMCL
+    chosen: MMCL
 
     def begin_epoch(self, epoch: int) -> Mapping[str, float]:
         """Tells whom the pictures are taken to show."""
         super().begin_epoch(epoch)
-        found = ranks.by_first(lambda: multi_label.labelled(self.memory.entries, self.settings.threshold))
+        found = ranks.by_first(lambda: multi_label.labelled(self.memory.entries, self.chosen.threshold))
         return self.told(found, epoch)
 
     def feed(self, epoch: int, step: int) -> None:
         """A feed of the target's pictures and one of the source's."""
-        self.alone = epoch < self.settings.alone
-        self.memory.momentum = self.settings.memory_momentum * epoch / max(1, self.epochs - 1)
-        self.feed_both(epoch, step, rng(self.seed, "multi-label", epoch), self.settings.batch, 4)
+        self.alone = epoch < self.chosen.alone
+        self.memory.momentum = self.chosen.memory_momentum * epoch / max(1, self.epochs - 1)
+        self.feed_both(epoch, step, rng(self.seed, "multi-label", epoch), self.chosen.batch, 4)
 
     def loss(self) -> tuple[Tensor, dict[str, Tensor]]:
         """Multi-label classification of the target, and cross-entropy of the source."""
@@ -87,9 +87,9 @@ class MultiLabel(OnMemory):
             positive = torch.zeros(len(index), len(entries), dtype=torch.bool, device=self.device)
             positive[rows, index] = True
         else:
-            positive = multi_label.positives(entries, index, self.settings.threshold)
+            positive = multi_label.positives(entries, index, self.chosen.threshold)
         self.passed = index, features.detach()
-        weights = self.settings.positive_weight, self.settings.negatives
+        weights = self.chosen.positive_weight, self.chosen.negatives
         terms = {"multi_label": losses.multi_label(features @ entries.T, positive, *weights)} | self.of_source()
         return torch.stack([*terms.values()]).sum(), terms
 

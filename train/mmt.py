@@ -101,10 +101,11 @@ class MutualTeaching(OnClusters):
     """MMT's own stage."""
 
     views = 2
+    chosen: MMT
 
     def __init__(self, chosen: MMT, encoders: Sequence[Encoder], *others: Any, source: Labelled) -> None:
         super().__init__(chosen, ROWS, *others, source=source)
-        self.chosen, self.students = chosen, [Student(one, chosen, self.device) for one in encoders]
+        self.students = [Student(one, chosen, self.device) for one in encoders]
 
     def seen_as(self, images: Images) -> Tensor:
         """The mean of both slow means' features."""

@@ -114,11 +114,13 @@ class Transfer(OnClusters):
         others: of `AdaptingStage`.
     """
 
+    chosen: RAE
+
     def __init__(
         self, chosen: RAE, encoder: Encoder, labelled: Labelled, translator: tuple[str, Any] | None, *others: Any
     ) -> None:
         super().__init__(chosen, FUSED if chosen.fusion else PLAIN, *others)
-        self.chosen, self.labelled = chosen, labelled
+        self.labelled = labelled
         self.encoder, self.fused = encoder, encoder
         self.parts = nn.ModuleDict()
         channels = encoder.channels
@@ -183,7 +185,7 @@ class Transfer(OnClusters):
     def feed(self, epoch: int, step: int) -> None:
         """A feed of clustered pictures, and one of the source's."""
         super().feed(epoch, step)
-        draws, size, each = rng(self.seed, "source", epoch), self.settings.batch, self.settings.per_identity
+        draws, size, each = rng(self.seed, "source", epoch), self.chosen.batch, self.chosen.per_identity
         drawn = sampling.batches(self.labelled.label, size, min(each, size), self.batches, draws)
         self.known = self.opened(self.labelled.images, drawn, step, self.seed, "augment", epoch, "source")
         self.label_known = torch.from_numpy(self.labelled.label).to(self.device)

@@ -94,10 +94,10 @@ class Refinement(adaptation.AdaptingStage):
     """
 
     name = "refinement"
+    chosen: SMCR
 
     def __init__(self, chosen: SMCR, encoder: Encoder, sources: Sequence[Labelled], *others: Any) -> None:
         super().__init__(chosen, rows(chosen), *others)
-        self.chosen = chosen
         spec = BranchSpec(
             chosen.criterion, chosen.cluster_by, chosen.eps, chosen.distance, chosen.min_samples,
             chosen.memory_momentum, chosen.temperature,

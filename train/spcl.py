@@ -55,7 +55,7 @@ class Contrast(adaptation.AdaptingStage):
         others: of `AdaptingStage`.
     """
 
-    settings: SpCL
+    chosen: SpCL
 
     def __init__(self, chosen: SpCL, encoder: Encoder, source: Labelled | None, *others: Any) -> None:
         super().__init__(chosen, ROWS, *others)
@@ -70,13 +70,13 @@ class Contrast(adaptation.AdaptingStage):
 
     def begin_epoch(self, epoch: int) -> Mapping[str, float]:
         """Clusters the target."""
-        self.optimizer.param_groups[0]["lr"] = self.settings.rate(epoch)
+        self.optimizer.param_groups[0]["lr"] = self.chosen.rate(epoch)
         return self.told(self.branch.cluster(self.target, first=epoch == 0), epoch)
 
     def feed(self, epoch: int, step: int) -> None:
         """A feed of the source, if there is one, and one of the target by its labels."""
         self.branch.open_epoch()
-        size, each, draws = self.settings.batch, self.settings.per_identity, rng(self.seed, "contrast", epoch)
+        size, each, draws = self.chosen.batch, self.chosen.per_identity, rng(self.seed, "contrast", epoch)
         sets = [(self.source.images, self.source.label, self.source.camid)] if self.source else []
         sets.append((self.target.images, self.branch.label, self.target.camid))
         self.feeds = []

@@ -111,7 +111,7 @@ class AdaptingStage(Learning):
 
     def __init__(self, chosen: Schedule, rows: Rows, target: Unlabelled, truth: Truth | None, machine: Machine) -> None:
         self.seed, self.epochs, self.steps = chosen.seed, chosen.epochs, chosen.steps
-        self.settings, self.rows, self.target, self.truth = chosen, rows, target, truth
+        self.chosen, self.rows, self.target, self.truth = chosen, rows, target, truth
         self.machine, self.device, self.augmentation = machine, machine.device, chosen.augmentation
 
     @property
@@ -145,7 +145,7 @@ class AdaptingStage(Learning):
     def end_epoch(self, epoch: int) -> Mapping[str, float]:
         """mAP of each row after every so many epochs, for the curves. Nothing is chosen by it."""
         super().end_epoch(epoch)
-        every = self.settings.evaluate_every
+        every = self.chosen.evaluate_every
         if self.truth is None or not every or (epoch + 1) % every:
             return {}
         scored = score_rows(self.rows, self.encoders(), self.truth, self.times)

@@ -38,7 +38,7 @@ class OnClusters(adaptation.AdaptingStage):
         source: labelled pictures, for the distance only; None = it has no term for them.
     """
 
-    settings: adaptation.Clustering
+    chosen: adaptation.Clustering
     views = 1  # of each picture in a batch
     rho = pseudo_labels.RHO  # of the radius without labels
     plain = False  # whether the picture as it is comes as a last view
@@ -62,7 +62,7 @@ class OnClusters(adaptation.AdaptingStage):
 
     def clustered(self, features: np.ndarray, source: np.ndarray | None, epoch: int) -> pseudo_labels.Clustered:
         """The clusters of the target's features, (N, D); `source` (M, D)."""
-        chosen = self.settings
+        chosen = self.chosen
         if isinstance(chosen, MeansOrDensity) and chosen.clusters:
             return pseudo_labels.by_means(features, chosen.clusters, seed_of(self.seed, "means", epoch))
         how = chosen.distance, "none", self.eps, chosen.min_samples
@@ -76,7 +76,7 @@ class OnClusters(adaptation.AdaptingStage):
         if not found.found:
             raise UserError(f"epoch {epoch + 1}: no cluster within the radius {found.eps:.3f}; a larger --eps may help")
         self.label, self.eps = found.label, found.eps
-        self.begin_clusters(features, torch.from_numpy(found.label).to(self.device), self.settings.rate(epoch))
+        self.begin_clusters(features, torch.from_numpy(found.label).to(self.device), self.chosen.rate(epoch))
         return self.told(found, epoch)
 
     def drawn_by(self) -> np.ndarray:
@@ -87,7 +87,7 @@ class OnClusters(adaptation.AdaptingStage):
         """A feed of clustered pictures."""
         group = self.drawn_by()
         inside = np.flatnonzero(group >= 0)
-        draws, size, each = rng(self.seed, self.name, epoch), self.settings.batch, self.settings.per_identity
+        draws, size, each = rng(self.seed, self.name, epoch), self.chosen.batch, self.chosen.per_identity
         drawn = sampling.batches(group[inside], size, each, self.batches, draws, self.target.camid[inside])
         drawn, key = [inside[batch] for batch in drawn], (self.seed, "augment", epoch)
         self.given = self.opened(self.target.images, drawn, step, *key, views=self.views, plain=self.plain)
@@ -126,7 +126,7 @@ class OneOnClusters(OnClusters):
 
     def begin_epoch(self, epoch: int) -> Mapping[str, float]:
         """Clusters the target."""
-        self.optimizer.param_groups[0]["lr"] = self.settings.rate(epoch)
+        self.optimizer.param_groups[0]["lr"] = self.chosen.rate(epoch)
         return super().begin_epoch(epoch)
 
     def encoders(self) -> dict[str, Encoder]:

@@ -46,7 +46,7 @@ class OnMemory(adaptation.AdaptingStage):
 
     def begin_epoch(self, epoch: int) -> Mapping[str, float]:
         """Sets the rate; fills the memory at first."""
-        self.optimizer.param_groups[0]["lr"] = self.settings.rate(epoch)
+        self.optimizer.param_groups[0]["lr"] = self.chosen.rate(epoch)
         if epoch == 0:
             features = extract(self.encoder, self.target.images)
             self.memory = InstanceMemory(features[:0], features)
@@ -63,7 +63,7 @@ class OnMemory(adaptation.AdaptingStage):
             pictures: of the target in a batch. views: of each.
             per_identity: pictures of a source identity.
         """
-        everyone, size = np.full(len(self.target.images), -1), self.settings.batch
+        everyone, size = np.full(len(self.target.images), -1), self.chosen.batch
         drawn = sampling.batches(everyone, pictures, 1, self.batches, draws)
         self.given = self.opened(self.target.images, drawn, step, self.seed, "augment", epoch, 0, views=views)
         if self.source:
