@@ -5,26 +5,23 @@ small, many in a file; those of others' datasets are not copied but linked to wh
 """
 
 import json
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from tyro.conf import Positional
 
+from datasets import pages
 from datasets.manifest import Crops, Dataset
 from datasets.opening import open_dataset
 from datasets.statistics import WORN
-from datasets.thumbnails import linked, small
 from opengspr.command import UserError, command
-from opengspr.files import one_writer, output_folder, write_whole
+from opengspr.files import write_whole
 
 MOST = 60  # different values of what may be chosen by
 PAGE = Path(__file__).with_name("gallery.html")
-MARK = ".gallery"  # says that the folder is one of ours
 
 
 @dataclass(frozen=True)
@@ -45,14 +42,11 @@ def main(settings: Settings) -> None:
     if settings.most < 1:
         raise UserError(f"--most {settings.most}: wanted at least 1")
     dataset = open_dataset(settings.name, settings.data_root)
-    if any(path for path in settings.out.glob("*") if not (settings.out / MARK).exists()):
-        raise UserError(f"--out {settings.out}: holds other files, wanted an empty folder or a gallery's")
     crops = shown(dataset.crops, settings.most)
-    with one_writer(output_folder(settings.out)) as out:
-        write_whole(out / MARK, dataset.fingerprint.encode())
+    with pages.folder_of(settings.out, "gallery") as out:
         files = [crops.root / key for key in crops.column("key")]
-        pictures = small(crops.image, len(crops), out) if dataset.ours else {"links": linked(files, out)}
-        write_whole(out / "index.html", page(dataset, crops, pictures).encode())
+        pictures = pages.small(crops.image, len(crops), out) if dataset.ours else {"links": pages.linked(files, out)}
+        write_whole(out / "index.html", page(dataset, crops, pictures))
     print(f"gallery of {len(crops)} crops: {out / 'index.html'}")
 
 
@@ -66,7 +60,7 @@ def shown(crops: Crops, most: int) -> Crops:
     return crops.take(order)
 
 
-def page(dataset: Dataset, crops: Crops, pictures: dict[str, Any]) -> str:
+def page(dataset: Dataset, crops: Crops, pictures: dict[str, Any]) -> bytes:
     """index.html."""
     people, of = np.unique(crops.pid, return_inverse=True)
     data = {
@@ -76,11 +70,7 @@ def page(dataset: Dataset, crops: Crops, pictures: dict[str, Any]) -> str:
         "keys": crops.column("key").tolist(),
         "known": [dict(zip(("name", "values", "of"), one)) for one in _known(crops)],
     }
-    text = json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")  # so that nothing in it ends the script
-    about = f"{len(crops):,} crops of {len(people):,} people"
-    filled = {"{{title}}": escape(dataset.name), "{{about}}": about, "{{data}}": text}
-    pieces = re.split(r"(\{\{\w+\}\})", PAGE.read_text())
-    return "".join(filled.get(piece, piece) for piece in pieces)
+    return pages.page(PAGE, dataset.name, f"{len(crops):,} crops of {len(people):,} people", data)
 
 
 def _known(crops: Crops) -> Iterator[tuple[str, list[str], list[int]]]:

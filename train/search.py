@@ -8,27 +8,23 @@ gallery is any folder of crops, one person each, or a dataset. Nothing leaves th
 pictures that are files, and small copies of those inside shards.
 """
 
-import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from datasets.thumbnails import linked, small
+from datasets import pages
 from opengspr import UserError, command
-from opengspr.files import one_writer, output_folder, write_whole
+from opengspr.files import write_whole
 from train.parts import run
 from train.parts.backbones import SYNTHETIC
 from train.parts.pictures import Files, pictures_of
 from train.parts.trained import Model
 
 PAGE = Path(__file__).with_name("search.html")
-MARK = ".search"  # says that the folder is one of ours
 CLICKABLE = 20_000  # pictures up to which the page has the answers to each of them
 PART = 1024  # pictures whose cosines with all others are held
 
@@ -100,14 +96,18 @@ def nearest(features: Tensor, gallery: Tensor, own: Sequence[int], count: int) -
 
 
 def work(chosen: Search) -> None:
-    """Extracts, searches, prints, writes the page."""
+    """A whole run."""
     if chosen.top < 1:
         raise UserError(f"--top {chosen.top}: wanted at least 1")
     if missing := [path for path in chosen.query if not path.is_file()]:
         raise UserError(f"--query {missing[0]}: no such file")
-    if any(path for path in chosen.out.glob("*") if not (chosen.out / MARK).exists()):
-        raise UserError(f"--out {chosen.out}: holds other files, wanted an empty folder or a search's")
     model = Model(chosen.model, chosen.row, run.choose_device(chosen.device))
+    with pages.folder_of(chosen.out, "search") as out:
+        search(chosen, model, out)
+
+
+def search(chosen: Search, model: Model, out: Path) -> None:
+    """Extracts, searches, prints, and writes the page into its folder."""
     gallery = Gallery(chosen, model)
     total, is_clickable = len(gallery.names), len(gallery.names) <= CLICKABLE
     if not (is_clickable or chosen.query):
@@ -126,13 +126,11 @@ def work(chosen: Search) -> None:
     if is_clickable:
         features, own = torch.cat([gallery.features, features]), [*range(total), *own]
     answers, cosines = nearest(features, gallery.features, own, chosen.top)
-    with one_writer(output_folder(chosen.out)) as out:
-        write_whole(out / MARK, b"")
-        write_whole(out / "index.html", page(gallery, chosen, model.row, answers, cosines, out).encode())
+    write_whole(out / "index.html", page(gallery, chosen, model.row, answers, cosines, out))
     print(f"searched {total:,} pictures by {model.row} of {chosen.model}\npage: {chosen.out / 'index.html'}")
 
 
-def page(gallery: Gallery, chosen: Search, row: str, answers: np.ndarray, cosines: np.ndarray, out: Path) -> str:
+def page(gallery: Gallery, chosen: Search, row: str, answers: np.ndarray, cosines: np.ndarray, out: Path) -> bytes:
     """index.html; small pictures are written beside it where there are no files to link to.
 
     Args:
@@ -141,22 +139,19 @@ def page(gallery: Gallery, chosen: Search, row: str, answers: np.ndarray, cosine
     clickable = len(answers) - len(chosen.query)
     shown = np.arange(clickable) if clickable else np.unique(answers)
     if gallery.files:
-        pictures = {"links": linked([gallery.files[i] for i in shown], out)}
+        pictures = {"links": pages.linked([gallery.files[i] for i in shown], out)}
     else:
-        pictures = small(lambda k: gallery.image(int(shown[k])), len(shown), out)
+        pictures = pages.small(lambda k: gallery.image(int(shown[k])), len(shown), out)
     data = {
         "pictures": pictures,
         "names": [gallery.names[i] for i in shown],
-        "queries": [{"name": str(path), "link": link} for path, link in zip(chosen.query, linked(chosen.query, out))],
+        "queries": [{"name": str(path), "link": pages.linked([path], out)[0]} for path in chosen.query],
         "clickable": clickable,
         "answers": np.searchsorted(shown, answers).tolist(),
         "cosines": [[round(float(one), 3) for one in some if one > -np.inf] for some in cosines],
     }
-    text = json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")  # so that nothing in it ends the script
     about = f"{len(gallery.names):,} pictures, by {row} of {chosen.model.name}"
-    filled = {"{{title}}": escape(f"Search in {chosen.gallery}"), "{{about}}": escape(about), "{{data}}": text}
-    pieces = re.split(r"(\{\{\w+\}\})", PAGE.read_text())
-    return "".join(filled.get(piece, piece) for piece in pieces)
+    return pages.page(PAGE, f"Search in {chosen.gallery}", about, data)
 
 
 def main(args: Sequence[str] | None = None) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from datasets import gallery, thumbnails
+from datasets import gallery, pages
 from datasets.opening import open_dataset
 from opengspr.command import UserError
 from tests.datasets.test_readers import MARKET, plant
@@ -25,8 +25,8 @@ def data_of(page: str) -> dict:
 
 
 def test_small_pictures_are_the_crops(shared_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(thumbnails, "COLUMNS", 4)
-    monkeypatch.setattr(thumbnails, "ROWS", 2)
+    monkeypatch.setattr(pages, "COLUMNS", 4)
+    monkeypatch.setattr(pages, "ROWS", 2)
     gallery.main(gallery.Settings("little", tmp_path / "g", data_root=shared_data))
     crops = gallery.shown(open_dataset("little", shared_data).crops, 100)
     data = data_of((tmp_path / "g" / "index.html").read_text())
@@ -60,7 +60,7 @@ def test_names_are_escaped(shared_data: Path) -> None:
     dataset = open_dataset("little", shared_data)
     crops = dataset.crops.replaced("weather", np.array([EVIL, "clear"] * (len(dataset.crops) // 2)))
     object.__setattr__(dataset, "name", EVIL)
-    page = gallery.page(dataset, crops, {"columns": 16, "rows": 8})
+    page = gallery.page(dataset, crops, {"columns": 16, "rows": 8}).decode()
     tags: list[str] = []
     parser = HTMLParser()
     parser.handle_starttag = lambda tag, attrs: tags.append(tag)  # type: ignore[method-assign]  # this one object's
@@ -115,7 +115,7 @@ def test_a_hundred_thousand_crops_do_not_freeze_the_browser(shared_data: Path, t
     many = dataset.crops.take(np.arange(100_000) % len(dataset.crops))
     many = many.replaced("pid", np.array((np.arange(100_000) // 40).tolist()))
     many = many.replaced("weather", np.array([EVIL, "clear", "rain", "fog"] * 25_000))
-    (tmp_path / "index.html").write_text(gallery.page(dataset, many, {"columns": 16, "rows": 8}))
+    (tmp_path / "index.html").write_text(gallery.page(dataset, many, {"columns": 16, "rows": 8}).decode())
     script = """
         const took = [];
         const timed = work => { const start = performance.now(); work(); took.push(performance.now() - start); };

@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from datasets.manifest import Crops
-from datasets.thumbnails import linked
+from datasets.pages import linked
 from opengspr.files import output_folder, write_whole
 from train.parts.charts import bar_chart, line_chart
 from train.parts.data import Images, evenly

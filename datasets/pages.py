@@ -1,7 +1,11 @@
-"""Small pictures for pages: many in a file, or links to where larger ones are."""
+"""Pages of pictures: small ones, many in a file, or links to where larger ones are; and what all pages share."""
 
+import json
 import os
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from html import escape
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -11,10 +15,41 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from opengspr.files import output_folder, write_whole
+from opengspr.command import UserError
+from opengspr.files import one_writer, output_folder, write_whole
 
 WIDTH, HEIGHT = 64, 128  # of a small picture, pixels
 COLUMNS, ROWS = 16, 8  # of small pictures in a file
+HERE = Path(__file__).parent
+
+
+@contextmanager
+def folder_of(out: Path, kind: str) -> Iterator[Path]:
+    """A page's folder, for one writer.
+
+    Args:
+        kind: of page; a file of this name says that the folder is one of ours.
+
+    Raises:
+        UserError: it holds other files, or another one writes there.
+    """
+    mark = out / f".{kind}"
+    if any(out.glob("*")) and not mark.exists():
+        raise UserError(f"--out {out}: holds other files, wanted an empty folder or one with a {kind}")
+    with one_writer(output_folder(out)):
+        write_whole(mark, b"")
+        yield out
+
+
+def page(template: Path, title: str, about: str, data: Mapping[str, Any]) -> bytes:
+    """A page from a template in which {{title}}, {{about}}, {{data}} and what pages share, {{style}} and {{script}},
+    are to be filled in.
+    """
+    text = json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")  # so that nothing in it ends the script
+    shared = {name: (HERE / f"pages.{end}").read_text() for name, end in (("style", "css"), ("script", "js"))}
+    filled = shared | {"title": escape(title), "about": escape(about), "data": text}
+    pieces = re.split(r"\{\{(\w+)\}\}", template.read_text())
+    return "".join(filled[piece] if k % 2 else piece for k, piece in enumerate(pieces)).encode()
 
 
 def small(image: Callable[[int], np.ndarray], count: int, out: Path) -> dict[str, Any]:
