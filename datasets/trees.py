@@ -3,7 +3,9 @@
 import hashlib
 from array import array
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -86,8 +88,7 @@ def read_tree(name: str, root: Path, layout: Layout) -> Dataset:
     if model.any() or apart.any():
         pid = _counted(apart, model, pid)
     camid = _counted(scene, camera) if scene.any() or layout.renumbered else camera - (camera.min() > 0)
-    split = np.array(splits)
-    columns = {
+    told = {
         "key": keys,
         "split": splits,
         "pid": pid,
@@ -96,17 +97,9 @@ def read_tree(name: str, root: Path, layout: Layout) -> Dataset:
         "tracklet": tracklet,
         "size": size,
     }
-    table = pa.table({column: pa.array(values) for column, values in columns.items()})
-    own = name or root.resolve().name
-    info = {
-        "name": own,
-        "counts": counts(pid, camid, split),
-        "drops": dict(drops),
-        "licence": KNOWN[name].terms if name else "unknown",
-        "provenance": {"dataset": name or "like Market-1501", "version": layout.version},
-    }
-    crops = Crops(table, InFiles(root, table["key"].combine_chunks()))
-    return Dataset(own, root, info, digest.hexdigest(), crops)
+    known = {"drops": dict(drops), "licence": KNOWN[name].terms if name else "unknown"}
+    provenance = {"dataset": name or "like Market-1501", "version": layout.version}
+    return _dataset(name or root.resolve().name, root, told, {**known, "provenance": provenance}, digest.hexdigest())
 
 
 def read_plain(root: Path) -> Dataset | None:
@@ -124,21 +117,18 @@ def read_plain(root: Path) -> Dataset | None:
         raise DatasetError(f"{str(root / odd[0])!r}: wanted a name that is text")
     folders = [key.partition("/")[0] if "/" in key else "" for key in keys]
     camid = np.unique(folders, return_inverse=True)[1].astype(np.int64)
-    pid, frame = np.full(len(keys), JUNK_PID), np.zeros(len(keys), np.int64)
-    split = np.full(len(keys), "train")
-    columns = {"key": keys, "split": split.tolist(), "pid": pid, "camid": camid, "frame": frame, "size": sizes}
-    table = pa.table({name: pa.array(values) for name, values in columns.items()})
+    pid, frame, split = np.full(len(keys), JUNK_PID), np.zeros(len(keys), np.int64), ["train"] * len(keys)
+    told = {"key": keys, "split": split, "pid": pid, "camid": camid, "frame": frame, "size": sizes}
+    known = {"drops": {}, "licence": "unknown", "provenance": {"dataset": "a folder of pictures", "version": ""}}
     digest = hashlib.sha256("".join(f"{key}\0{size}\n" for key, size in found).encode())
-    name = root.resolve().name
-    info = {
-        "name": name,
-        "counts": counts(pid, camid, split),
-        "drops": {},
-        "licence": "unknown",
-        "provenance": {"dataset": "a folder of pictures", "version": ""},
-    }
-    crops = Crops(table, InFiles(root, table["key"].combine_chunks()))
-    return Dataset(name, root, info, digest.hexdigest(), crops)
+    return _dataset(root.resolve().name, root, told, known, digest.hexdigest())
+
+
+def _dataset(name: str, root: Path, told: Mapping[str, Any], known: Mapping[str, Any], fingerprint: str) -> Dataset:
+    """A dataset of pictures that are files: by what is told of each of them, and what is known of all."""
+    table = pa.table({column: pa.array(values) for column, values in told.items()})
+    info = {"name": name, "counts": counts(told["pid"], told["camid"], np.array(told["split"])), **known}
+    return Dataset(name, root, info, fingerprint, Crops(table, InFiles(root, table["key"].combine_chunks())))
 
 
 def _counted(*columns: np.ndarray) -> np.ndarray:
