@@ -1,4 +1,4 @@
-# make setup | demo | test | test-fast | slow | browser | smplx | check | wheel | docs | bench | results | tiny-world
+# make setup | demo | test | test-fast | slow | coverage | browser | smplx | check | wheel | docs | bench | results | tiny-world
 # Only what is missing is done: .venv is filled again when pyproject.toml or constraints.txt change.
 
 PYTHON ?= python3.11
@@ -10,7 +10,7 @@ READY := $(VENV)/.ready
 LIBRARIES := libX11.so.6=libx11-6 libXrender.so.1=libxrender1 libXfixes.so.3=libxfixes3 libXi.so.6=libxi6 \
   libxkbcommon.so.0=libxkbcommon0 libSM.so.6=libsm6 libGL.so.1=libgl1 libEGL.so.1=libegl1 libEGL_mesa.so.0=libegl-mesa0
 
-.PHONY: setup demo test test-fast slow browser smplx check wheel docs bench results tiny-world libraries
+.PHONY: setup demo test test-fast slow coverage browser smplx check wheel docs bench results tiny-world libraries
 
 setup: libraries $(READY)
 
@@ -53,6 +53,11 @@ test-fast: setup
 
 slow: setup
 	$(RUN) -m pytest -q -m 'slow and not gpu and not smplx and not browser'
+
+# Which lines the tests run; 15 minutes on 2 cores
+coverage: setup
+	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[coverage]'
+	$(RUN) -m pytest -q -n 2 --dist loadfile -m 'not slow and not gpu and not smplx and not browser' --cov --cov-report=term
 
 # Pages in a browser; needs Debian's chromium
 browser: setup
