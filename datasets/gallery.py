@@ -70,7 +70,8 @@ def page(dataset: Dataset, crops: Crops, pictures: dict[str, Any]) -> bytes:
         "keys": crops.column("key").tolist(),
         "known": [dict(zip(("name", "values", "of"), one)) for one in _known(crops)],
     }
-    return pages.page(PAGE, dataset.name, f"{len(crops):,} crops of {len(people):,} people", data)
+    whom = f"of {len(people):,} people" if people[-1] >= 0 else "of people unknown"
+    return pages.page(PAGE, dataset.name, f"{len(crops):,} crops {whom}", data)
 
 
 def _known(crops: Crops) -> Iterator[tuple[str, list[str], list[int]]]:

@@ -42,7 +42,8 @@ def open_dataset(name_or_path: str | Path, data_root: str | Path | None = None) 
         label = ["python", "-m", "labeler.label", str(capture), *(["--data-root", str(top)] if data_root else [])]
         raise DatasetError(f"dataset {name!r} is rendered but not labelled: {shlex.join(label)}")
     known = ", ".join(known_datasets(top)) or "none"
-    raise DatasetError(f"no dataset {name!r}: expected at {root}; known in {top.absolute()}: {known}")
+    here = f"; for the folder here write ./{name}" if Path(name).is_dir() else ""
+    raise DatasetError(f"no dataset {name!r}: expected at {root}; known in {top.absolute()}: {known}{here}")
 
 
 def open_own(name_or_path: str | Path, data_root: str | Path | None = None) -> Dataset:

@@ -1,4 +1,7 @@
-"""Draws a contact sheet, a row for each person: `python -m datasets.sheet demo-tgt --out sheet.jpg`."""
+"""Draws a contact sheet: `python -m datasets.sheet demo-tgt --out sheet.jpg`.
+
+A row for each person; where nobody is known, for each camera.
+"""
 
 from dataclasses import dataclass
 from io import BytesIO
@@ -25,16 +28,18 @@ SPLIT_INK = {"train": "#2f6f4f", "query": "#b3541e", "gallery": "#2b5c9e"}
 
 @dataclass(frozen=True)
 class Settings:
-    """Draws a contact sheet: a row for each person, their crops from as many cameras as there are."""
+    """Draws a contact sheet: a row for each person, their crops from as many cameras as there are; of a dataset in
+    which nobody is known a row for each camera.
+    """
 
     name: Positional[str]
     """A dataset's name below the data root, or its path."""
     out: Path
     """The picture to write (.jpg or .png)."""
     ids: int = 12
-    """At most so many people."""
+    """At most so many rows."""
     per_id: int = 8
-    """At most so many crops of each."""
+    """At most so many crops in each."""
     data_root: Path | None = None
     """Where datasets lie; by default $OPENGSPR_DATA, else ./data."""
 
@@ -56,14 +61,19 @@ def main(settings: Settings) -> None:
 def draw_sheet(dataset: Dataset, ids: int, per_id: int) -> Image.Image:
     """The sheet, with up to `ids` rows of up to `per_id` crops."""
     crops = dataset.crops
-    rows = [choose_crops(crops, pid, per_id) for pid in choose_ids(crops, ids, per_id)]
+    known = bool((crops.pid >= 0).any())
+    rows = [choose_crops(crops, pid, per_id) for pid in choose_ids(crops, ids, per_id)] if known else []
+    for camid in [] if known else np.unique(crops.camid)[:ids]:
+        mine = np.flatnonzero(crops.camid == camid)
+        rows.append(mine[np.linspace(0, len(mine) - 1, min(per_id, len(mine))).round().astype(int)])
     columns = max(map(len, rows))
     step_x, step_y = CELL[0] + GAP, CELL[1] + CAPTION + GAP
     sheet = Image.new("RGB", (max(SIDE + columns * step_x, 640) + GAP, HEAD + len(rows) * step_y + GAP), PAPER)
     draw = ImageDraw.Draw(sheet)
     counts = dataset.info["counts"]
     draw.text((GAP * 2, 16), dataset.name, INK, _font(26))
-    about = f"{counts['crops']:,} crops  ·  {counts['ids']:,} people  ·  {counts['cameras']} cameras"
+    people = f"{counts['ids']:,} people" if known else "people unknown"
+    about = f"{counts['crops']:,} crops  ·  {people}  ·  {counts['cameras']} cameras"
     draw.text((GAP * 2, 48), about, FAINT, _font(14))
     for number, row in enumerate(rows):
         top = HEAD + number * step_y
@@ -75,15 +85,15 @@ def draw_sheet(dataset: Dataset, ids: int, per_id: int) -> Image.Image:
 
 
 def _describe(draw: ImageDraw.ImageDraw, crops: Crops, row: np.ndarray, top: int) -> None:
-    """The person's label at the left of their row."""
+    """The label at the left of a person's row, or a camera's."""
     i = int(row[0])
-    pid = int(crops.pid[i])
-    mine = crops.pid == pid
-    lines = [f"{mine.sum()} crops", f"{len(np.unique(crops.camid[mine]))} cameras"]
+    pid, camid = int(crops.pid[i]), int(crops.camid[i])
+    mine = crops.pid == pid if pid >= 0 else crops.camid == camid
+    lines = [f"{mine.sum()} crops", *([f"{len(np.unique(crops.camid[mine]))} cameras"] if pid >= 0 else [])]
     if crops.column("sex")[i]:
         who = f"{crops.column('sex')[i]}, {crops.column('age_group')[i]}"
         lines = [who, f"skin tone {crops.column('skin_tone')[i]} of 10", *lines]
-    draw.text((GAP * 2, top + 6), f"id {pid}", INK, _font(22))
+    draw.text((GAP * 2, top + 6), f"id {pid}" if pid >= 0 else f"camera {camid}", INK, _font(22))
     for number, line in enumerate(lines):
         draw.text((GAP * 2, top + 42 + 20 * number), line, FAINT, _font(14))
 

@@ -144,7 +144,8 @@ def _label_pictures(settings: Settings) -> None:
         return f"{info['counts']['crops']} crops, all train, pid -1 (unknown)" + _dropped(info["drops"])
 
     print(f"{out}: {_write(out, provenance, jobs, settings.sharing, finish)}")
-    print(f"done: {out}; look: python -m datasets.sheet {shlex.quote(str(out))} --out {out.name}.jpg")
+    path = str(out) if "/" in str(out) else f"./{out}"  # a word alone would be a name below the data root
+    print(f"done: {out}; look: python -m datasets.sheet {shlex.quote(path)} --out {out.name}.jpg")
 
 
 def _write(
