@@ -22,7 +22,7 @@ from synth.person.colours import ciede2000
 from synth.person.identity import ALIKE, colours, identities, kinds
 from synth.person.parts import HAIR
 from synth.person.person import Person, build, pose, stance
-from synth.plan import ACTIONS
+from synth.walks import ACTIONS
 
 PIXELS = 320  # height of the pictures in which clothes are looked at; 2.2 m
 BEHIND_M = 0.05

@@ -8,40 +8,21 @@ deals its casts anew, so company tells nothing, and everyone has the time to wal
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields, replace
-from functools import lru_cache
 from math import ceil
 
 import numpy as np
 
 from opengspr import UserError
 from opengspr.randomness import rng
-from scenes.places import FRAME, Place, camera_matrices, inside, load_place
+from scenes.places import Place, load_place
 from scenes.worlds import World, WorldCamera
 from synth.develop import Traits, odd_traits
-from synth.motion import STILL
+from synth.walks import FPS, Walker, walks
 
-FPS = 25
-SPEED_M_S = 1.3
-CYCLE_M = 1.4  # of walking: two steps
-ACTIONS = {
-    "walk": 0.76,
-    "stand": 0.07,
-    "turn": 0.02,
-    "run": 0.02,
-    "phone": 0.04,
-    "text": 0.05,
-    "pockets": 0.03,
-    "wave": 0.01,
-}
-RUN = 2.0  # times as fast as walking
-APART_M = 0.75
-BRUSH_M = (0.42, 0.55)  # between two who brush against each other, shoulder to shoulder
 GAP_FRAMES = 40  # between two instants of a cast
 PAUSE_FRAMES = 5 * FPS  # between two casts
 TRAVEL_FRAMES = 120 * FPS  # to the next place, at least
 STROLL = 15  # places in the queue that people lose or win on their way, which mixes the casts
-TRIES = 64  # ways to walk past before people get into each other's way, or out of the picture
-HIDDEN = 0.55  # of somebody's box behind another's: too little is left of them
 
 
 @dataclass(frozen=True)
@@ -79,21 +60,6 @@ class Sight:
     camera: Camera
     pids: tuple[int, ...]
     full: bool
-
-
-@dataclass(frozen=True)
-class Walker:
-    """Attributes: at (x, y) m; heading_rad, 0 looks along -y; phase of the gait, 0 to 1; action;
-    variation, which of their appearances they wear; speed_m_s, at which they go where they look.
-    """
-
-    pid: int
-    at: tuple[float, float]
-    heading_rad: float
-    phase: float
-    action: str
-    variation: int
-    speed_m_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -252,7 +218,7 @@ def _instants(world: World, place: Place, cameras: list[Camera], visit: Visit, s
     begins = [k * _gap(world) for k in range(len(rounds))]
     length = (world.tracklet - 1) * world.stride
     checks = [(t, shooting) for begin, shooting in zip(begins, rounds) for t in sorted({begin, begin + length})]
-    walks = _walks(world, place, visit, checks, seed)
+    company = walks(world, place, visit.pids, visit.number, checks, seed)
     wanted = {pid: _subset(world, pid, seed) for pid in visit.pids} if world.per_id else {}
     instants = []
     for k, (begin, shooting) in enumerate(zip(begins, rounds)):
@@ -264,7 +230,7 @@ def _instants(world: World, place: Place, cameras: list[Camera], visit: Visit, s
             if pids:
                 sights.append(Sight(camera, pids, luck < world.full_frames))
         for frame in range(begin, begin + length + 1, world.stride) if sights else ():
-            walkers = tuple(walk.at(frame) for walk in walks)
+            walkers = tuple(walk.at(frame) for walk in company)
             shown = sights if frame == begin else [Sight(s.camera, s.pids, False) for s in sights]
             instants.append(Instant(visit.frame + frame, visit.number * len(rounds) + k, walkers, tuple(shown)))
     return instants
@@ -286,127 +252,6 @@ def _subset(world: World, pid: int, seed: int) -> set[Slot]:
     longest = max(map(len, shuffled))
     dealt = [slots[k] for k in range(longest) for slots in shuffled if k < len(slots)]
     return set(dealt[: world.per_id])
-
-
-@dataclass(frozen=True, eq=False)
-class _Walk:
-    """One person's way past a place."""
-
-    pid: int
-    route: np.ndarray
-    begin: float
-    aside_m: float
-    speed: float
-    turn_rad: float
-    phase: float
-    action: str
-    variation: int
-
-    def at(self, frame: int) -> Walker:
-        moved = np.array(self.speed * frame / FPS)
-        at, heading = _along(self.route, np.array(self.begin), moved, np.array(self.aside_m))
-        # rounded, since processors differ in the last bits of a sine, and the plan is the same on all of them
-        x, y, turn, phase = (
-            round(float(v), 5) for v in (*at, heading + self.turn_rad, (self.phase + moved / CYCLE_M) % 1)
-        )
-        return Walker(self.pid, (x, y), turn, phase, self.action, self.variation, round(self.speed, 3))
-
-
-def _walks(world: World, place: Place, visit: Visit, checks: list, seed: int) -> list[_Walk]:
-    """Ways on which nobody comes too near to another, leaves the region, or the picture of a camera that shoots then.
-
-    Args:
-        checks: (frame, cameras) when that must hold.
-    """
-    frames = np.array([frame for frame, _ in checks])
-    views = [np.stack([_view(place.name, c.viewpoint) for c in cameras]) for _, cameras in checks]
-    walks: list[_Walk] = []
-    taken, region = np.zeros((0, len(frames), 2)), np.array(place.region, float)
-    for pid in visit.pids:
-        random = rng(seed, world.name, place.name, "walk", pid)
-        route = np.array(place.routes[random.integers(len(place.routes))], float)
-        route = route if random.random() < 0.5 else route[::-1]
-        begin, pace, aside = random.random(), SPEED_M_S * random.normal(1, 0.12), random.normal(0, 0.25)
-        action = str(random.choice([*ACTIONS], p=[*ACTIONS.values()]))
-        speed = 0.0 if action in STILL else float(pace * (RUN if action == "run" else 1.0))
-        turn, phase = random.normal(0, 0.12), random.random()
-        tries = np.arange(TRIES)
-        begins, asides = begin + 0.037 * tries, aside + 0.5 * (tries % 3) * (-1.0) ** tries
-        beside = rng(seed, world.name, place.name, "collision", pid)
-        if walks and beside.random() < world.collisions:
-            other = walks[beside.integers(len(walks))]
-            route, speed, action, begins = other.route, other.speed, other.action, np.full(TRIES, other.begin)
-            asides = other.aside_m + beside.uniform(*BRUSH_M, TRIES) * (-1.0) ** tries
-        paths, _ = _along(route, begins[:, None], speed * frames / FPS, asides[:, None])  # (tries, checks, 2)
-        near = np.linalg.norm(paths[:, None] - taken, axis=-1) < APART_M
-        faults = 9 * near.sum((1, 2)) + 3 * (~inside(paths, region)).sum(1)  # the worst is to be in others
-        faults = faults + sum(_unseen(paths[:, k], taken[:, k], view).sum(1) for k, view in enumerate(views))
-        best = int(np.argmin(faults))
-        change = rng(seed, world.name, place.name, "variation", pid, visit.number)
-        worn = int(change.integers(world.variations))
-        taken = np.concatenate([taken, paths[None, best]])
-        walks.append(_Walk(pid, route, float(begins[best]), float(asides[best]), speed, turn, phase, action, worn))
-    return walks
-
-
-def _along(
-    route: np.ndarray, begin: np.ndarray, moved_m: np.ndarray, aside_m: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Positions (..., 2) and headings (...) on a route (P, 2) walked to and fro, from a share `begin` of its length on;
-    the three numbers broadcast.
-    """
-    legs = np.diff(route, axis=0)
-    lengths = np.hypot(*legs.T)
-    total = lengths.sum()
-    s = (begin * total + moved_m) % (2 * total)
-    back = s > total
-    s = np.where(back, 2 * total - s, s)
-    leg = np.minimum(np.searchsorted(np.cumsum(lengths), s), len(legs) - 1)
-    direction = (legs / lengths[:, None])[leg]
-    before = np.concatenate([[0.0], np.cumsum(lengths)])[leg]
-    side = np.stack([-direction[..., 1], direction[..., 0]], -1)
-    at = route[leg] + direction * (s - before)[..., None] + aside_m[..., None] * side
-    direction = np.where(back[..., None], -direction, direction)
-    return at, np.arctan2(direction[..., 0], -direction[..., 1])
-
-
-@lru_cache(maxsize=2000)
-def _view(place: str, viewpoint: int) -> np.ndarray:
-    """A camera's projection matrix (3, 4)."""
-    k, r, t = camera_matrices(load_place(place).viewpoints[viewpoint])
-    return k @ np.column_stack([r, t])
-
-
-def _unseen(at: np.ndarray, others: np.ndarray, views: np.ndarray) -> np.ndarray:
-    """How many people each camera (C, 3, 4) misses when somebody stands at each of (N, 2): themselves, where they are
-    not whole in the frame or hidden by another, and each of the others (M, 2) whom they hide: (N, C).
-    """
-    (mine, whole), (theirs, _) = _boxes(at, views), _boxes(others, views)
-    mine, theirs = mine[:, None], theirs[None]  # (N, 1, C, 5) and (1, M, C, 5)
-    width, height = (
-        np.minimum(mine[..., k + 2], theirs[..., k + 2]) - np.maximum(mine[..., k], theirs[..., k]) for k in (0, 1)
-    )
-    common = np.maximum(width, 0) * np.maximum(height, 0)
-    nearer = mine[..., 4] < theirs[..., 4]
-    far = np.where(nearer[..., None], theirs, mine)
-    share = common / ((far[..., 2] - far[..., 0]) * (far[..., 3] - far[..., 1]))
-    return ~whole + (share > HIDDEN).sum(1)
-
-
-def _boxes(at: np.ndarray, views: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The box x0, y0, x1, y1 and depth (N, C, 5) of a person of 1.9 m at each of (N, 2) in each camera (C, 3, 4), and
-    whether they are whole in the frame (N, C).
-    """
-    foot = np.column_stack([at, np.zeros(len(at)), np.ones(len(at))])
-    body = np.stack([foot, foot + [0, 0, 1.9, 0]], 1)  # (N, 2, 4)
-    seen = np.einsum("cij,nhj->nchi", views, body)
-    depth = seen[..., 2]
-    pixels = seen[..., :2] / np.where(np.abs(depth) < 1e-9, 1e-9, depth)[..., None]
-    within = (pixels > [60, 0]).all(-1) & (pixels < [FRAME[0] - 60, FRAME[1]]).all(-1) & (depth > 1)
-    (x, bottom), top = pixels[:, :, 0].transpose(2, 0, 1), pixels[:, :, 1, 1]
-    half = np.maximum(0.14 * np.abs(bottom - top), 1)
-    box = np.stack([x - half, np.minimum(top, bottom), x + half, np.maximum(top, bottom) + 1e-6, depth[:, :, 0]], -1)
-    return box, within.all(-1)
 
 
 def plan_hash(units: Iterable[Unit]) -> str:

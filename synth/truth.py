@@ -11,7 +11,7 @@ import numpy as np
 from scenes.places import FRAME, project
 from synth.geometry import box_of
 from synth.person.person import Person
-from synth.plan import Walker
+from synth.walks import Walker
 
 Matrices = tuple[np.ndarray, np.ndarray, np.ndarray]
 WIDE = 0.375  # of the height: who is wider costs no more pixels

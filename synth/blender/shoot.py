@@ -24,8 +24,9 @@ from synth.machine import trim
 from synth.person.identity import appearance, attributes
 from synth.person.person import Person, build, pose, possible, stance
 from synth.person.tiers import OURS, Tiers
-from synth.plan import CYCLE_M, Camera, Instant, Quality, Unit, Walker
+from synth.plan import Camera, Instant, Quality, Unit
 from synth.truth import Matrices, Posed, Window, frame_size, person_truth, whole_frame, window_round
+from synth.walks import CYCLE_M, Walker
 
 CONTEXT = 0.1  # of the person's height, shown on every side
 NEAR_M = 0.3  # nobody is shot who comes nearer to the camera

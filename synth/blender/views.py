@@ -12,7 +12,8 @@ from scenes.places import Place, load_place
 from synth.blender.shoot import unit_pictures
 from synth.develop import Traits
 from synth.person.identity import identities
-from synth.plan import QUALITIES, Camera, Instant, Scene, Sight, Unit, Walker
+from synth.plan import QUALITIES, Camera, Instant, Scene, Sight, Unit
+from synth.walks import Walker
 
 ACTIONS = ("walk", "walk", "stand", "walk", "text", "phone")
 

@@ -21,19 +21,8 @@ from scenes import worlds
 from scenes.places import FRAME, camera_matrices, inside, load_place, project
 from scenes.worlds import GROUPS, load_world, world_names, worlds_of
 from synth.motion import STILL
-from synth.plan import (
-    APART_M,
-    BRUSH_M,
-    FPS,
-    HIDDEN,
-    PAUSE_FRAMES,
-    SPEED_M_S,
-    TRAVEL_FRAMES,
-    Unit,
-    plan_hash,
-    units,
-    visits,
-)
+from synth.plan import PAUSE_FRAMES, TRAVEL_FRAMES, Unit, plan_hash, units, visits
+from synth.walks import APART_M, BRUSH_M, FPS, HIDDEN, SPEED_M_S
 
 ROOT = Path(__file__).parent.parent.parent
 SMALL = {name: min(load_world(name).people, 1000 // len(load_world(name).places)) for name in world_names()}
