@@ -12,13 +12,15 @@ import numpy as np
 
 from opengspr.randomness import rng
 from synth.motion import Gait
+from synth.person import palettes as p
 from synth.person import wardrobe as w
 from synth.person.assets import Pack
 from synth.person.body import DETAILS
 from synth.person.colours import ciede2000, hex_colour, jitter, lab, to_hex
+from synth.person.palettes import Weights
 from synth.person.smplx_bodies import BETAS
 from synth.person.tiers import OURS, Tiers
-from synth.person.wardrobe import WARDROBES, Wardrobe, Weights
+from synth.person.wardrobe import WARDROBES, Wardrobe
 
 TRIES = 60
 VARIATIONS = 12  # at most, as in the GTA V collector
@@ -229,8 +231,8 @@ def _body(draw: Streams) -> dict:
         "skin_tone": int(draw("skin_tone").integers(1, 11)),
         "shape": shape,
         "gait": vars(gait),
-        "eyes": draw.pick("eyes", w.EYES),
-        "phone": {"colour": draw.pick("phone colour", w.PHONES)},
+        "eyes": draw.pick("eyes", p.EYES),
+        "phone": {"colour": draw.pick("phone colour", p.PHONES)},
         "face": {
             "flush": float(random.uniform(0, 0.6)),
             "shade": float(random.uniform(0, 0.6)),
@@ -242,9 +244,9 @@ def _body(draw: Streams) -> dict:
             if sex == "male" and group != "child" and random.random() < 0.55
             else 0.0,
         },
-        "hair_colour": draw.pick("grey", w.GREY_HAIR)
+        "hair_colour": draw.pick("grey", p.GREY_HAIR)
         if draw.yes("greys", {"old": 0.75, "middle": 0.12}.get(group, 0.0))
-        else draw.pick("hair colour", w.HAIR_COLOURS),
+        else draw.pick("hair colour", p.HAIR_COLOURS),
     }
 
 
@@ -264,19 +266,19 @@ def _for(table: Weights, body: dict) -> Weights:
 def _garment(draw: Streams, slot: str, kind: str, bright: float) -> dict:
     pattern = draw.pick(f"{slot} pattern", w.PATTERNS_OF[kind])
     if kind == "leather jacket":
-        main = draw.colour(f"{slot} colour", (1, w.LEATHER))
+        main = draw.colour(f"{slot} colour", (1, p.LEATHER))
     elif pattern == "denim":
-        main = draw.colour(f"{slot} colour", (1, w.DENIM))
+        main = draw.colour(f"{slot} colour", (1, p.DENIM))
     elif kind == "work vest":
         main = draw.pick(f"{slot} colour", {"#d9e021": 2, "#f07f1d": 1})
     else:
-        main = draw.colour(f"{slot} colour", (1 - bright, w.MUTED), (bright, w.BRIGHT))
+        main = draw.colour(f"{slot} colour", (1 - bright, p.MUTED), (bright, p.BRIGHT))
     return {
         "kind": kind,
         "pattern": pattern,
         "colour": main,
-        "second": draw.colour(f"{slot} second", (0.55, w.MUTED), (0.45, w.BRIGHT)),
-        "third": draw.colour(f"{slot} third", (0.5, w.MUTED), (0.5, w.BRIGHT)),
+        "second": draw.colour(f"{slot} second", (0.55, p.MUTED), (0.45, p.BRIGHT)),
+        "third": draw.colour(f"{slot} third", (0.5, p.MUTED), (0.5, p.BRIGHT)),
         "trim": draw.yes(f"{slot} trim", 0.3),
         "folds": int(draw(f"{slot} folds").integers(1000)),
     }
@@ -302,8 +304,8 @@ def _clothes(draw: Streams, wardrobe: Wardrobe, body: dict, pack: Pack) -> dict[
     clothes["umbrella"] = None
     if bag not in ("handbag", "suitcase") and draw.yes("umbrella", wardrobe.umbrella):
         clothes["umbrella"] = {
-            "colour": draw.colour("umbrella colour", (0.65, w.MUTED), (0.35, w.BRIGHT)),
-            "second": draw.colour("umbrella second", (0.5, w.MUTED), (0.5, w.BRIGHT)),
+            "colour": draw.colour("umbrella colour", (0.65, p.MUTED), (0.35, p.BRIGHT)),
+            "second": draw.colour("umbrella second", (0.5, p.MUTED), (0.5, p.BRIGHT)),
             "trim": draw.yes("umbrella trim", 0.2),
         }
     if pack:
@@ -335,17 +337,17 @@ def _garments(draw: Streams, wardrobe: Wardrobe, body: dict) -> dict[str, Any]:
         "outer": _garment(draw, "outer", outer, 0.7 * bright) if outer else None,
         "bottom": _garment(draw, "bottom", bottom, below) if bottom else None,
         "tucked": tucked,
-        "belt": draw.colour("belt colour", (1, w.LEATHER)) if belted else None,
+        "belt": draw.colour("belt colour", (1, p.LEATHER)) if belted else None,
     }
 
 
 def _shoes(draw: Streams, kind: str) -> dict[str, Any]:
-    palette = w.LEATHER if kind in ("leather shoes", "loafers", "boots", "high boots", "sandals") else w.SHOE_COLOURS
+    palette = p.LEATHER if kind in ("leather shoes", "loafers", "boots", "high boots", "sandals") else p.SHOE_COLOURS
     return {
         "kind": kind,
         "colour": draw.colour("shoe colour", (1, palette)),
-        "second": draw.colour("shoe second", (0.6, w.SHOE_COLOURS), (0.4, w.BRIGHT)),
-        "sole": draw.pick("sole", w.SOLES if palette is w.SHOE_COLOURS else {"#161311": 3, "#3b281a": 1}),
+        "second": draw.colour("shoe second", (0.6, p.SHOE_COLOURS), (0.4, p.BRIGHT)),
+        "sole": draw.pick("sole", p.SOLES if palette is p.SHOE_COLOURS else {"#161311": 3, "#3b281a": 1}),
         "trim": draw.yes("shoe trim", 0.5),
         "stripes": int(draw("shoe stripes").integers(0, 4)),
         "pale_laces": draw.yes("laces", 0.55),
@@ -354,23 +356,26 @@ def _shoes(draw: Streams, kind: str) -> dict[str, Any]:
 
 def _hat(draw: Streams, kind: str, clothes: dict) -> dict[str, Any] | None:
     """A hat; a hood only where there is one on what is worn, in its colour."""
-    colour = draw.colour("hat colour", (0.7, w.MUTED), (0.3, w.BRIGHT))
+    colour = draw.colour("hat colour", (0.7, p.MUTED), (0.3, p.BRIGHT))
     if kind == "hood":
         outermost = clothes["outer"] or clothes["top"]
         kind = kind if outermost["kind"] in ("parka", "zip hoodie", "hoodie") else ""
         colour = outermost["colour"]
     if not kind:
         return None
-    second = draw.colour("hat second", (1, w.BRIGHT))
+    second = draw.colour("hat second", (1, p.BRIGHT))
     return {"kind": kind, "colour": colour, "second": second, "trim": draw.yes("hat trim", 0.3)}
 
 
 def _bag(draw: Streams, kind: str) -> dict[str, Any]:
-    cloth, leather = ((0.75, w.MUTED), (0.25, w.BRIGHT)), ((0.5, w.LEATHER), (0.35, w.MUTED), (0.15, w.BRIGHT))
+    cloth, leather = (
+        ((0.75, p.MUTED), (0.25, p.BRIGHT)),
+        ((0.5, p.LEATHER), (0.35, p.MUTED), (0.15, p.BRIGHT)),
+    )
     return {
         "kind": kind,
         "colour": draw.colour("bag colour", *(cloth if kind in ("backpack", "suitcase") else leather)),
-        "second": draw.colour("bag second", (0.7, w.MUTED), (0.3, w.BRIGHT)),
+        "second": draw.colour("bag second", (0.7, p.MUTED), (0.3, p.BRIGHT)),
         "trim": draw.yes("bag trim", 0.4),
         "large": draw.yes("bag large", 0.5),
     }

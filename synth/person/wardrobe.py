@@ -1,13 +1,12 @@
-"""Who wears what: wardrobes by season and occasion, palettes, and how garments go together.
+"""Who wears what: wardrobes by season and occasion, and how garments go together.
 
-A wardrobe is a table of weights; a world names one. Palettes are weighted as people dress: many dark and muted colours.
+A wardrobe is a table of weights; a world names one.
 """
 
 from dataclasses import dataclass, field
 
+from synth.person.palettes import Weights
 from synth.person.textures import PATTERNS
-
-Weights = dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -306,108 +305,6 @@ PATTERNS_OF: dict[str, Weights] = {
 }
 assert all(pattern in PATTERNS for table in PATTERNS_OF.values() for pattern in table)
 
-MUTED: Weights = {
-    "#121315": 9,
-    "#1b1d21": 6,
-    "#26282c": 5,
-    "#33363b": 4,
-    "#45484e": 3,
-    "#5c5f64": 3,
-    "#7b7e83": 3,
-    "#9b9ea1": 2.5,
-    "#bcbec0": 2,
-    "#dedddb": 4,
-    "#efeeea": 5,
-    "#f5f3ee": 3,
-    "#141b2e": 6,
-    "#1d2942": 5,
-    "#2c3c5c": 3,
-    "#46587a": 2,
-    "#6d7f99": 1.2,
-    "#2a231d": 2,
-    "#3f3128": 2,
-    "#5c4837": 2,
-    "#7d6650": 1.5,
-    "#a08a6d": 2,
-    "#c2ae8f": 2.5,
-    "#d9cdb4": 2,
-    "#3a3f2c": 2,
-    "#50563c": 1.8,
-    "#6f7458": 1,
-    "#4a1d26": 1.5,
-    "#5f2530": 1,
-    "#3a2438": 0.8,
-}
-BRIGHT: Weights = {
-    "#a61f2b": 3,
-    "#c8352c": 2.5,
-    "#d9572a": 1.5,
-    "#dd8a1f": 1.2,
-    "#e5bb2b": 1.5,
-    "#e8d36a": 0.7,
-    "#7a9a36": 0.8,
-    "#2f7d4b": 1.8,
-    "#1f5f45": 1.5,
-    "#2a8584": 1.3,
-    "#2f76b5": 2.5,
-    "#2550a0": 2.5,
-    "#5c4a97": 1,
-    "#94397a": 1,
-    "#cf6487": 1.5,
-    "#e8a7b8": 1.5,
-    "#8dbcdc": 1.8,
-    "#bcd3e4": 1.2,
-    "#b9d3ae": 0.7,
-    "#c8b6dc": 0.7,
-    "#f0c9a4": 0.6,
-    "#d6e04a": 0.15,
-}
-DENIM: Weights = {
-    "#182238": 3,
-    "#22314f": 4,
-    "#33496d": 3,
-    "#4e688d": 2.5,
-    "#7890af": 1.5,
-    "#a9bacb": 0.6,
-    "#1c1d20": 2.5,
-    "#4a4d52": 0.8,
-    "#e3e1da": 0.3,
-}
-LEATHER: Weights = {"#151312": 5, "#2a1c14": 2, "#4b2e1c": 2, "#7a5030": 1.2, "#a67c4e": 0.5}
-SHOE_COLOURS: Weights = {
-    "#141415": 5,
-    "#e8e6e1": 4,
-    "#2c2e32": 2,
-    "#7d7f83": 1.5,
-    "#1f2a45": 1.5,
-    "#b7a58b": 0.8,
-    "#a3262e": 0.5,
-    "#3a6ea8": 0.5,
-    "#d58a9c": 0.3,
-    "#4b5b3c": 0.3,
-}
-SOLES: Weights = {"#ecebe6": 5, "#161616": 3, "#8f6d4b": 0.8, "#c9c2b2": 1}
-HAIR_COLOURS: Weights = {
-    "#14110f": 4,
-    "#231913": 4,
-    "#38271b": 3,
-    "#553b26": 2,
-    "#7a5a38": 1.2,
-    "#a8854f": 0.9,
-    "#cdae74": 0.6,
-    "#6f331c": 0.4,
-    "#8f4a25": 0.2,
-}
-GREY_HAIR: Weights = {"#6d6b69": 2, "#97958f": 3, "#c6c4bf": 3, "#e2e0db": 1.5}
-PHONES: Weights = {
-    "#17181a": 6,
-    "#e6e6e3": 2,
-    "#8d9096": 2,
-    "#2b3a55": 1,
-    "#a8323a": 0.7,
-    "#d9a5a8": 0.7,
-    "#4f6b58": 0.6,
-}
 HAIRCUTS: dict[str, Weights] = {
     "male": {
         "bald": 1,
@@ -438,7 +335,6 @@ HAIRCUTS: dict[str, Weights] = {
         "braids": 0.6,
     },
 }
-EYES: Weights = {"#1d120b": 5, "#2c1c10": 4, "#3f2d1a": 3, "#3b4636": 1, "#41586a": 1.5}
 
 # Of an asset pack: shares of the people who wear an item of each kind, where it suits them, and what a hat goes over.
 ASSETS = {"suit": 0.75, "shoes": 0.6, "hair": 0.6, "hat": 0.25}
