@@ -124,7 +124,7 @@ def html(tables: Sequence[Lines], title: str) -> str:
 
 
 def raw(groups: Sequence[Group]) -> str:
-    """Every figure of every run, a line for each run and row, as CSV."""
+    """Every figure of every run to a hundredth, a line for each run and row, as CSV."""
     stream = StringIO()
     known = [*_raw(groups)]
     writer = csv.DictWriter(stream, list(dict.fromkeys(name for line in known for name in line)), lineterminator="\n")
@@ -141,7 +141,7 @@ def _raw(groups: Sequence[Group]) -> Iterator[dict[str, Any]]:
                 line |= {"seed": seed, **figures}
                 if row == group.main:
                     line |= {**group.costs[seed], **group.sizes[seed]}
-                yield line
+                yield {name: round(value, 2) if isinstance(value, float) else value for name, value in line.items()}
 
 
 def _cells(by_seed: Mapping[int, Mapping[str, float]]) -> list[str]:
