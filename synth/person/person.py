@@ -26,11 +26,12 @@ from synth.person.headwear import HATS
 from synth.person.outfits import asset_part, heights, paint_item, put_on, under, worn_items
 from synth.person.parts import HAIR as HAIR_LAYER
 from synth.person.parts import SKIN, Part
+from synth.person.patterns import weave
 from synth.person.props import Load, phone, pockets, umbrella
 from synth.person.reach import Goal, Point, carried_to, reach
 from synth.person.surface import Hull
 from synth.person.tailor import sew
-from synth.person.textures import LEG_M, SLEEVE_HIGH_M, SLEEVE_LOW_M, SLEEVE_M, TRUNK_M, Atlas, canvas, crease, weave
+from synth.person.textures import LEG_M, SLEEVE_HIGH_M, SLEEVE_LOW_M, SLEEVE_M, TRUNK_M, Atlas, canvas, crease
 from synth.person.tiers import OURS, Tiers
 
 KEYPOINTS = (

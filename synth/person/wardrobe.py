@@ -6,7 +6,7 @@ A wardrobe is a table of weights; a world names one.
 from dataclasses import dataclass, field
 
 from synth.person.palettes import Weights
-from synth.person.textures import PATTERNS
+from synth.person.patterns import PATTERNS
 
 
 @dataclass(frozen=True)

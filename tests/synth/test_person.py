@@ -16,8 +16,9 @@ from scipy import sparse
 from benchmarks.people import PIXELS, nearest
 from synth.motion import ACTIONS, HELD_IN, Gait, joint_rotations, rotation
 from synth.person.identity import identities
+from synth.person.patterns import PATTERNS
 from synth.person.person import KEYPOINTS, TABLES, Person, build, pose, possible, stance
-from synth.person.textures import PATTERNS, TILES
+from synth.person.textures import TILES
 from synth.person.wardrobe import HAIRCUTS, PATTERNS_OF, WARDROBES
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("anny") is None, reason="needs the body model: anny")
@@ -338,11 +339,11 @@ def test_both_legs_of_trousers_have_their_own_folds() -> None:
 
 def test_a_print_on_the_back_reads_from_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its left half lies at the wearer's left, where somebody behind has their left too; on the front, at the right."""
-    from synth.person import textures
+    from synth.person import patterns, textures
 
     mark = np.zeros((20, 30, 4))
     mark[:, :15] = 1  # white, its left half
-    monkeypatch.setattr(textures, "_mark", lambda *_: mark)
+    monkeypatch.setattr(patterns, "_mark", lambda *_: mark)
     black = np.zeros(3, np.float32)
 
     class Chosen:
@@ -359,7 +360,7 @@ def test_a_print_on_the_back_reads_from_behind(monkeypatch: pytest.MonkeyPatch) 
         c = textures.canvas("top", textures.TRUNK_M, 0.8, 1.54)
         c.albedo[:] = 0
         chosen: Any = Chosen(side)  # in place of a generator, of which it has what is used
-        textures._print(c, black, black, black, chosen, textures.TRUNK_M, True)
+        patterns._print(c, patterns.Cloth(black, black, black, chosen, textures.TRUNK_M, True))
         x = np.broadcast_to(c.x, c.relief.shape)[c.albedo[..., 0] > 0.5]
         assert len(x) > 500 and (np.sign(x) == left).all()
         assert (np.abs(x) < 0.2).all() if side == "front" else (np.abs(x) > 0.3).all()
