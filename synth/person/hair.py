@@ -7,9 +7,10 @@ from scipy.ndimage import gaussian_filter
 
 from synth.person.basemesh import base_mesh
 from synth.person.colours import hex_colour, linear
+from synth.person.facewear import glasses_parts, mask_parts
 from synth.person.haircuts import HAIR, Hair
 from synth.person.head import beard_place, tone
-from synth.person.headwear import HATS, glasses_parts, hat_parts, head_surface, mask_parts
+from synth.person.headwear import HATS, hat_parts, head_surface
 from synth.person.parts import HAIR as LAYER
 from synth.person.parts import Part, rigid, strip_faces, tube
 from synth.person.pieces import cut, drop_slivers, normals
